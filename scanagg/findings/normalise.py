@@ -42,16 +42,24 @@ def normalise(
 ) -> tuple[Observation, ...]:
     """Return the observations with the packages of the inventory, in the same order.
 
+    Those of packages that no supported Python installs are left out, if they are of a manifest.
     A private key covers its whole block, because scanners disagree about its first line. Only fixed
     versions that fix this install stay.
     """
     known = {_pin(package): package for package in inventory.packages}
+    impossible = {
+        (*_pin(package), place.path) for package in inventory.impossible for place in package.places
+    }
     normal = []
     for observation in observations:
         block = None
         if observation.category is Category.SECRET and observation.location:
             block = _key_block(observation.location, sources)
         if observation.package is not None:
+            pin = _pin(observation.package)
+            paths = {place.path for place in observation.all_places}
+            if pin not in known and paths and impossible.issuperset((*pin, one) for one in paths):
+                continue
             normal.append(_with_package(observation, observation.package, known))
         elif block:
             normal.append(replace(observation, location=block, places=(block,)))

@@ -24,6 +24,7 @@ from scanagg.inventory.pyproject import (
     read_script,
     read_uv_settings,
 )
+from scanagg.inventory.pythons import without_impossible
 from scanagg.inventory.resolution import resolve
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
@@ -118,6 +119,7 @@ def read_inventory(
     is_included = {path for manifest in manifests for path in manifest.includes}
     others = {path: file_kinds for path, file_kinds in by_path.items() if path not in is_included}
     manifests += _manifests(project, others, _LISTS)
+    manifests = list(without_impossible(manifests, project))
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python, configured)
     if place and (python or configured or not inventory.packages):

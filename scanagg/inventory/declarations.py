@@ -77,6 +77,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
             name=_name_in_address(_EXTRAS_AT_END.sub("", written)),
             text=shown(text.removeprefix("-e ")),
             origin=origin_of(address, site.source, project),
+            marker=unmarked.partition(" ;")[2].strip(),
         )
         return from_archive(declaration, [address])
     if requirement is None:
@@ -165,6 +166,8 @@ def _marker(table: Mapping[str, object]) -> str:
     markers = [f"({texts[key]})" for key in ("markers", "marker") if key in texts]
     if "sys_platform" in texts:
         markers.append(f"sys_platform {texts['sys_platform']}")
+    for key in ("python_version", "python_full_version"):
+        markers += [f"{key} {texts[key]}"] if key in texts else []
     if "platform" in texts:
         markers.append(f"sys_platform == '{texts['platform']}'")
     for one in SpecifierSet(as_pep_440(texts.get("python", "*")) or ""):

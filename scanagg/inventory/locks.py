@@ -53,6 +53,7 @@ from scanagg.inventory.manifest import (
     parsed,
     requirement_name,
 )
+from scanagg.inventory.pythons import COMPARISON
 from scanagg.inventory.scopes import (
     category_scope,
     either,
@@ -63,7 +64,15 @@ from scanagg.inventory.scopes import (
     widest,
 )
 from scanagg.inventory.specifiers import as_pep_440
-from scanagg.model import Constraint, Package, PackageIndex, Requirement, Scope, SourceFile
+from scanagg.model import (
+    Constraint,
+    Location,
+    Package,
+    PackageIndex,
+    Requirement,
+    Scope,
+    SourceFile,
+)
 
 
 class LockEntry(msgspec.Struct, frozen=True):
@@ -99,6 +108,11 @@ class LockEntry(msgspec.Struct, frozen=True):
     def in_groups(self) -> tuple[str, ...]:
         """Return the extras and groups that need it, "" for everyone; none if unknown."""
         return ()
+
+    @property
+    def condition(self) -> str:
+        """Return the marker on which it is installed; empty for always."""
+        return ""
 
 
 Entries = Sequence[tuple[Keys, LockEntry]]
@@ -167,6 +181,7 @@ class LockKind(msgspec.Struct, frozen=True):
         indexes_by_address = {one.address: one for one in indexes_in(document, PIPFILE_LOCK)}
         unpinned: list[Requirement] = []
         own_names: set[str] = set()
+        markers: dict[Location, str] = {}
         for (keys, entry), (key, needed) in zip(entries, needs, strict=True):
             name = key[0]
             place = document.place(*keys, "name")
@@ -188,6 +203,7 @@ class LockKind(msgspec.Struct, frozen=True):
                     version = entry.version or in_name
                     package = pinned_package(entry.name, version, scope, direct, requires)
                     packages.append(replace(package, places=(place,)))
+                    markers |= {place: entry.condition} if entry.condition else {}
                     of_entry: list[PackageIndex | None] = [*indexes(indexes_of_entry(table), place)]
                     of_entry += [index_of_archive(address, place)] if address else []
                     for index in filter(None, of_entry):
@@ -203,6 +219,7 @@ class LockKind(msgspec.Struct, frozen=True):
             ways=graph.ways(),
             optional=optional,
             requested=_requested(file.path, basis, entries, nodes),
+            markers=markers,
             constraints=(*basis.constraints, *used_constraints(needs, graph)),
         )
 
@@ -245,6 +262,14 @@ class _PoetryEntry(LockEntry, frozen=True):
     dependencies: dict[str, object] = {}
     extras: dict[str, tuple[str, ...]] = {}
     source: dict[str, object] = {}
+    markers: object = ""
+
+    @property
+    def condition(self) -> str:
+        """Return the marker; one for each group if they differ."""
+        if isinstance(self.markers, dict) and self.markers.keys() >= set(self.groups):
+            return " or ".join(f"({marker})" for marker in self.markers.values())
+        return self.markers if isinstance(self.markers, str) else ""
 
     def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
         return {str(self.source.get("type")): self.source.get("url")}
@@ -319,6 +344,11 @@ class _PdmEntry(LockEntry, frozen=True):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    marker: str = ""
+
+    @property
+    def condition(self) -> str:
+        return self.marker
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         scopes = [groups.get(canonicalize_name(group), named_scope(group)) for group in self.groups]
@@ -349,6 +379,11 @@ class _PipenvEntry(LockEntry, frozen=True):
 
     name: str = ""
     category: str = ""
+    markers: str = ""
+
+    @property
+    def condition(self) -> str:
+        return self.markers
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return category_scope(self.category)
@@ -566,6 +601,10 @@ class _PylockEntry(LockEntry, frozen=True):
     directory: dict[str, object] = {}
     archive: dict[str, object] = {}
 
+    @property
+    def condition(self) -> str:
+        return self.marker
+
     def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
         if self.vcs:
             return {str(self.vcs.get("type")): self.vcs.get("url") or self.vcs.get("path")}
@@ -583,17 +622,13 @@ class _PylockEntry(LockEntry, frozen=True):
     def in_groups(self) -> tuple[str, ...]:
         groups = (
             left.strip("\"'")
-            for left, operator, variable in _COMPARISON.findall(self.marker)
+            for left, operator, variable in COMPARISON.findall(self.marker)
             if operator == "in" and variable in _MARKER_VARIABLES
         )
         return tuple(groups) or ("",)
 
 
 _MARKER_VARIABLES: Final = {"dependency_groups": group_scope, "extras": named_scope}
-_OPERAND: Final = r"""(?:"[^"]*"|'[^']*'|(?<![\w.])[\w.]++)"""
-_COMPARISON: Final = re.compile(
-    rf"({_OPERAND})\s*+([<>=!~]++|not\s++in\b|in\b)\s*+({_OPERAND})", re.ASCII
-)
 
 
 def marker_scope(marker: str, groups: Mapping[str, Scope]) -> Scope:
@@ -614,7 +649,7 @@ def marker_scope(marker: str, groups: Mapping[str, Scope]) -> Scope:
         return "os_name == ''" if is_dev else "os_name != ''"
 
     try:
-        holds = not marker or Marker(_COMPARISON.sub(constant, marker)).evaluate()
+        holds = not marker or Marker(COMPARISON.sub(constant, marker)).evaluate()
     except (InvalidMarker, RecursionError):
         holds = True
     return Scope.RUNTIME if holds else Scope.DEV

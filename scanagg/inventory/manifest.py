@@ -125,6 +125,15 @@ class Declaration(Site, frozen=True, kw_only=True):
         return Constraint(self.name, self.specifier, self.text, place=self.place)
 
 
+class Impossible(msgspec.Struct, frozen=True):
+    """A requirement that no supported Python installs; `version` is None without an exact one."""
+
+    text: str
+    place: Location
+    name: str
+    version: str | None = None
+
+
 Scoped = TypeVar("Scoped", Declaration, Package, Requirement)
 
 
@@ -142,6 +151,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
     `indexes` are the package indexes other than PyPI. `limits` are exact versions of constraints
     that pin no package. `python` are the versions of Python that the project supports, by PEP 440.
+    `markers` are the conditions of packages, by place; `impossible` is what none of these versions
+    of Python installs.
     """
 
     path: str
@@ -163,6 +174,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     indexes: tuple[PackageIndex, ...] = ()
     limits: tuple[Declaration, ...] = ()
     python: str = ""
+    markers: Mapping[Location, str] = {}
+    impossible: tuple[Impossible, ...] = ()
 
     def for_development(self) -> "Manifest":
         """Return the manifest with everything in it for development only."""

@@ -125,8 +125,27 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         unread=tuple(dict.fromkeys(unread)),
         indexes=tuple(dict.fromkeys(chain.from_iterable(map(_indexes, manifests)))),
         of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
-        notices=(*_outdated_lists(found), *_unused_constraints(manifests, united)),
+        notices=(
+            *_outdated_lists(found),
+            *_unused_constraints(manifests, united),
+            *_impossible(manifests),
+        ),
+        impossible=tuple(
+            Package(one.name, one.version, pypi_purl(one.name, one.version), places=(one.place,))
+            for manifest in manifests
+            for one in manifest.impossible
+            if one.version
+        ),
     )
+
+
+def _impossible(manifests: Iterable[Manifest]) -> Iterator[Reason]:
+    """Yield what no supported Python installs, by manifest."""
+    gone = chain.from_iterable(map(attrgetter("impossible"), manifests))
+    for path, same in grouped(dict.fromkeys(gone), attrgetter("place.path")).items():
+        texts = [one.text for one in same]
+        names = _examples(texts)
+        yield Reason("no-python", {"path": path, "number": len(texts), "packages": names})
 
 
 def _covering(declaration: Declaration, locks: _Locks) -> Sequence[_Lock]:

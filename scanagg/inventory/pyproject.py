@@ -121,7 +121,8 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     tools = _tools(document, project, _TOOLS)
     unread = tuple(_unread(document, project, includes))
     indexes = tuple(indexes_in(document, PYPROJECT))
-    read = (lists, tables, constraints, includes, tools, indexes)
+    python = _python(document)
+    read = (lists, tables, constraints, includes, tools, indexes, python)
     if not any((*read, unread, document.problems.entries)):
         return None
     declared = [one for section in lists for one in _from_list(section, project)]
@@ -153,7 +154,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         tools=tools,
         unread=unread,
         indexes=indexes,
-        python=_python(document),
+        python=python,
     )
 
 
@@ -294,6 +295,7 @@ def _python(document: ManifestDocument) -> str:
     """Return the supported versions of Python; "" for any."""
     keys = (
         ("project", "requires-python"),
+        ("tool", "flit", "metadata", "requires-python"),
         ("requires-python",),
         (*_POETRY, "dependencies", "python"),
     )
@@ -390,6 +392,7 @@ def _resolver_constraints(document: ManifestDocument) -> Iterator[Constraint | N
 def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read every requested package of a Pipfile, by category."""
     document = load_toml(file, project)
+    python = document.value("requires", "python_version")
     declared = [
         declaration
         for category in document.names()
@@ -403,4 +406,5 @@ def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
         declared=tuple(declared),
         problems=tuple(document.problems.entries),
         indexes=tuple(indexes_in(document, PIPFILE)),
+        python=f"=={python}.*" if isinstance(python, str) else "",
     )

@@ -234,10 +234,10 @@ class _Reading(msgspec.Struct):
         required = self.declared[False]
         open_names = {one.name for one in required if not one.pin} | self._needed()
         exact = {(one.name, canonicalize_version(one.pin)) for one in required if one.pin}
-        pins: dict[str, set[str]] = {}
+        pins: dict[str, set[tuple[str, str]]] = {}
         for constraint in self.declared[True]:
             if constraint.pin:
-                pins.setdefault(constraint.name, set()).add(constraint.pin)
+                pins.setdefault(constraint.name, set()).add((constraint.pin, constraint.marker))
                 same = (constraint.name, canonicalize_version(constraint.pin)) in exact
                 if same or constraint.name in open_names:
                     yield replace(constraint, direct=None, asks=False)
@@ -247,7 +247,8 @@ class _Reading(msgspec.Struct):
             if declaration.pin or declaration.origin or declaration.name not in pins:
                 yield declaration
             else:
-                yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
+                for pin, marker in sorted(pins[declaration.name]):
+                    yield replace(declaration, pin=pin, marker=marker or declaration.marker)
 
     def _needed(self) -> set[str]:
         """Return the packages that requirements need, by the comments in constraints."""

@@ -93,14 +93,15 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         site = Site(place=place, source=file.path, scope=scope, group=group, optional=is_extra)
         with problems.caught(place.start_line):
             declared.append(declare(requirement, site, project))
-    if not any((declared, problems.entries, files)):
+    python = as_pep_440(ini.parser.get("options", "python_requires", fallback="")) or ""
+    if not any((declared, problems.entries, files, python)):
         return None
     return Manifest(
         path=file.path,
         declared=tuple(declared),
         problems=tuple(problems.entries),
         includes=tuple(files),
-        python=as_pep_440(ini.parser.get("options", "python_requires", fallback="")) or "",
+        python=python,
     )
 
 

@@ -216,8 +216,8 @@ class Inventory(msgspec.Struct, frozen=True):
     of tools have, such as tests and builds. `unlocked` are requirements without a lock that were
     resolved: their packages have the versions that an install today would take. `lowest` are the
     lowest versions that they allow, which are no packages of the target. `indexes` are the package
-    indexes other than PyPI.
-    `notices` name exact versions in manifests that are not among the packages, and the like.
+    indexes other than PyPI. `impossible` are packages that no supported Python installs. `notices`
+    name exact versions in manifests that are not among the packages, and the like.
     """
 
     packages: tuple[Package, ...] = ()
@@ -232,6 +232,7 @@ class Inventory(msgspec.Struct, frozen=True):
     unread: tuple[Unread, ...] = ()
     of_tools: frozenset[str] = frozenset()
     indexes: tuple[PackageIndex, ...] = ()
+    impossible: tuple[Package, ...] = ()
     notices: tuple[Reason, ...] = ()
 
 

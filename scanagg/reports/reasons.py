@@ -492,6 +492,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-name": "its path may have a secret, and other users can see the arguments of a program",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "other-index": "packages may come from {host}, and not from PyPI: {paths}",
+    "no-python": (
+        "{path}: {number:requirement} not audited, because no Python that the project supports "
+        "installs it: {packages:; }"
+    ),
     "outdated-list": (
         "{path} pins {number:package} at another version than {lock}, and all are audited: export "
         "it again, or delete it if nothing installs it: {packages}"

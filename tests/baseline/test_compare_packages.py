@@ -124,7 +124,7 @@ def test_a_package_of_the_base_is_no_news_and_a_new_version_is(make_project: Mak
 def test_a_package_that_moves_between_manifests_or_is_spelled_otherwise_is_the_same(
     make_project: Make,
 ) -> None:
-    root = make_project({"requirements.txt": "Foo_Bar==1.0\nother==2.0 ; python_version<'3'\n"})
+    root = make_project({"requirements.txt": "Foo_Bar==1.0\nother==2.0 ; python_version<'4'\n"})
     write(root, {"requirements.txt": None, "deps/requirements-dev.txt": "foo-bar==1.0\nother==2.0"})
     checked = Checked(root)
     held = packages(checked)

@@ -67,7 +67,7 @@ star = "*"
 wild = "1.2.*"
 bare = "1.2"
 same = {version = "==1.3", extras = ["x"]}
-many = [{version = "1.0", python = "<3.9"}, {version = "2.0", python = ">=3.9"}]
+many = [{version = "1.0", python = "<3.12"}, {version = "2.0", python = ">=3.12"}]
 fork = {git = "https://x.invalid/fork.git"}
 mine = {path = "libs/mine", develop = true}
 theirs = {path = "../theirs"}
