@@ -175,7 +175,8 @@ def _outdated_lists(found: Iterable[tuple[Manifest, _Lock]]) -> Iterator[Reason]
             files.setdefault(posixpath.dirname(manifest.path), []).append(lock)
     for manifest, lock in found:
         path, by = manifest.path, installers.get(manifest.path)
-        for file in files.get(project_folder(path), ()) if lock.is_list else ():
+        is_export = lock.is_list and manifest.covers
+        for file in files.get(project_folder(path), ()) if is_export else ():
             others = list(_other_versions(lock, file))
             number, names = len(others), _examples(others)
             if others and by:

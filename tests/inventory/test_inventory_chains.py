@@ -434,6 +434,7 @@ def test_an_old_export_beside_a_lock_is_audited_but_answers_for_no_other_manifes
             ["outdated-list"],
         ),
         ({"poetry.lock": "", "requirements.in": "web"}, []),
+        ({"requirements.txt": "", "setup.cfg": "[options]\ninstall_requires = web==0.9"}, []),
     ],
 )
 def test_a_list_that_differs_from_the_lock_of_its_project_is_told(inventory_of, files, told):
