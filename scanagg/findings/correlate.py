@@ -1,9 +1,9 @@
 """Merge the observations of one weakness into a finding, and keep every witness."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from typing import Final
 
 from msgspec.structs import replace
@@ -173,6 +173,31 @@ def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
         path = next_path
 
 
+class _SecretGroups:
+    """Groups of secrets, by their indexes. No group has two digests."""
+
+    def __init__(self, observations: Sequence[Observation]) -> None:
+        """Make a group of each."""
+        self._parents = list(range(len(observations)))
+        self._digests = [one.secret.digest if one.secret else None for one in observations]
+
+    def head(self, index: int) -> int:
+        """Return the index that stands for the group."""
+        return _root(self._parents, index)
+
+    def digest(self, index: int) -> str | None:
+        """Return the digest of the group, if it has one."""
+        return self._digests[self.head(index)]
+
+    def join(self, one: int, other: int) -> None:
+        """Join two groups, unless their digests differ."""
+        heads = self.head(one), self.head(other)
+        digests = {self._digests[head] for head in heads} - {None}
+        if len(digests) < 2:
+            self._parents[max(heads)] = min(heads)
+            self._digests[min(heads)] = next(iter(digests), None)
+
+
 def _secret_groups(observations: Sequence[Observation]) -> Iterable[list[Observation]]:
     """Return the groups of secrets in one file that overlap or have one digest.
 
@@ -181,38 +206,60 @@ def _secret_groups(observations: Sequence[Observation]) -> Iterable[list[Observa
     one on its lines. In another file, the same value is another finding: that file may be new, or
     the only one that runs.
     """
-    digests = [one.secret.digest if one.secret else None for one in observations]
-    first: dict[tuple[str, str | None], int] = {}
-    pairs: set[tuple[int, int]] = set()
+    groups = _SecretGroups(observations)
+    lines = [
+        [*dict.fromkeys((place.path, number) for place in one.all_places for number in place.lines)]
+        for one in observations
+    ]
+    first: dict[Hashable, int] = {}
     for index, observation in enumerate(observations):
-        if digests[index]:
+        if digest := groups.digest(index):
             path = observation.location.path if observation.location else ""
-            pairs.add((first.setdefault((path, digests[index]), index), index))
-    overlaps = _sweep(
-        (place, index)
-        for index, observation in enumerate(observations)
-        for place in observation.all_places
-    )
-    pairs.update((min(pair), max(pair)) for pair in overlaps)
-
-    def likeness(pair: tuple[int, int]) -> tuple[int, int, int]:
-        one, other = (observations[index] for index in pair)
-        if digests[pair[0]] and digests[pair[0]] == digests[pair[1]]:
-            return 0, *pair
-        starts = {place and place.start_line for place in (one.location, other.location)}
-        return (1 if share_text(one, other) else 1 + len(starts)), *pair
-
-    parents = list(range(len(observations)))
-    for one, other in sorted(pairs, key=likeness):
-        roots = _root(parents, one), _root(parents, other)
-        if len({digests[root] for root in roots} - {None}) < 2:
-            digest = digests[roots[0]] or digests[roots[1]]
-            parents[roots[1]] = roots[0]
-            digests[roots[0]] = digest
-    groups: dict[int, list[Observation]] = defaultdict(list)
+            groups.join(first.setdefault((path, digest), index), index)
     for index, observation in enumerate(observations):
-        groups[_root(parents, index)].append(observation)
-    return groups.values()
+        texts = sorted(observation.secret.texts) if observation.secret else ()
+        for place in product(lines[index], texts):
+            groups.join(first.setdefault(place, index), index)
+    _join_neighbours(observations, lines, groups)
+    grouped: dict[int, list[Observation]] = defaultdict(list)
+    for index, observation in enumerate(observations):
+        grouped[groups.head(index)].append(observation)
+    return grouped.values()
+
+
+def _join_neighbours(
+    observations: Sequence[Observation],
+    lines: Sequence[Sequence[tuple[str, int]]],
+    groups: _SecretGroups,
+) -> None:
+    """Join each group without a digest with the first one on its lines.
+
+    One that begins on the same line comes before the others. `lines` are those of each observation.
+    """
+    near: list[tuple[Sequence[Hashable], ...]] = []
+    heads: dict[Hashable, deque[int]] = defaultdict(deque)
+    for index, (one, covered) in enumerate(zip(observations, lines, strict=True)):
+        start = one.location and (one.location.path, one.location.start_line)
+        near.append(([(line, start) for line in covered], covered))
+        for place in chain(*near[-1]):
+            heads[place].append(groups.head(index))
+
+    def neighbour(index: int, place: Hashable) -> int:
+        """Return the first group there; the own one if there is no other."""
+        there, head = heads[place], groups.head(index)
+        while there and groups.head(there[0]) == head:
+            there.popleft()
+        there.appendleft(head)
+        return there[1] if len(there) > 1 else head
+
+    for index, tiers in enumerate(near):
+        for places in tiers:
+            while groups.digest(index) is None:
+                head = groups.head(index)
+                others = {neighbour(index, place) for place in places} - {head}
+                if not others:
+                    break
+                groups.join(min(others), head)
 
 
 def _same_advisory(one: Observation, other: Observation) -> bool:
