@@ -166,7 +166,7 @@ class Parsed(msgspec.Struct, frozen=True):
     is not enough. `not_examined` are those that it did not examine, with the reasons. Inputs in
     neither also count as not examined. `store` is kept for later runs, by input. `hidden` counts
     the findings that the project's own files hide, by kind. `data` is the data behind the answer,
-    if it is not that of the tool.
+    if it is not that of the tool. `again` are batches of inputs that this output leaves open.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -177,6 +177,7 @@ class Parsed(msgspec.Struct, frozen=True):
     store: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     secrets: frozenset[str] = frozenset()
     data: DataSource | None = None
+    again: Sequence[tuple[str, ...]] = ()
 
 
 def merge(results: Sequence[Parsed]) -> Parsed:

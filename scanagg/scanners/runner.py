@@ -239,6 +239,7 @@ class _Scan:
                     with self._lock:
                         self._failed.append((left, error.reason))
                 continue
+            pending.extend(parsed.again)
             if parsed.store:
                 cache.store(self._context.cache, self._info.name, parsed.store)
             with self._lock:

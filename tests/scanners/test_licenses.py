@@ -206,7 +206,7 @@ def test_a_name_in_two_versions_goes_into_two_calls(look, index: Path) -> None:
     wheel(index, "one", "2.0", "License: GPL-3.0-only")
     done = look(inventory("one==1.0", "one==2.0"))
     assert done.examined == ["one==1.0", "one==2.0"]
-    assert len(done.outputs) == 2
+    assert [output.inputs for output in done.outputs[1:]] == [("one==1.0",), ("one==2.0",)]
     stated = {one.package.version: one.license.text for one in done.observations}
     assert stated == {"1.0": "MIT", "2.0": "GPL-3.0-only"}
 
@@ -266,8 +266,12 @@ def test_what_is_not_pinned_is_counted(look) -> None:
 
 def test_calls_are_spread_over_the_workers(tmp_path: Path) -> None:
     def sizes(count: int, workers: int) -> list[int]:
-        ctx = context(tmp_path, inventory(*(f"p{n}==1" for n in range(count))), workers=workers)
-        return [len(batch) for batch in licenses.batches(ctx, licenses.inputs(ctx))]
+        pins = tuple(f"p{n}==1" for n in range(count))
+        ctx = context(tmp_path, inventory(*pins), workers=workers)
+        batches = licenses.batches(ctx, licenses.inputs(ctx))
+        assert [*map(len, batches)] == [count] * bool(count), "the index is asked once"
+        failed = [Output(1, b"", "ERROR: dear me", batch) for batch in batches]
+        return [len(batch) for output in failed for batch in licenses.again(ctx, output)]
 
     assert sizes(8, 4) == [8]
     assert sizes(30, 2) == [15, 15]
@@ -293,7 +297,7 @@ def test_a_spoilt_record_is_looked_up_again(look, index: Path) -> None:
     wheel(index, "one", "1.0", *MIT)
     done = look(inventory("one==1.0"), cached={"one==1.0": '{"text": 7}', "gone==1": "{}"})
     assert done.examined == ["one==1.0"]
-    assert len(done.outputs) == 1
+    assert {output.inputs for output in done.outputs} == {("one==1.0",)}
 
 
 def test_offline_only_what_is_stored_or_installed(look, index: Path, tmp_path: Path) -> None:

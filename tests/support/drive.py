@@ -140,7 +140,10 @@ def _drive_batch(
     try:
         output = perform(scanner.call(ctx, driven.tool, batch), ctx, tmp_path)
         driven.outputs.append(output)
-        driven.parsed.append(scanner.parse(ctx, output))
+        parsed = scanner.parse(ctx, output)
+        driven.parsed.append(parsed)
+        for part in parsed.again:
+            _drive_batch(scanner, ctx, part, tmp_path, driven)
         return
     except ScanError as error:
         reason = error.reason
@@ -149,7 +152,8 @@ def _drive_batch(
     if left := tuple(name for name in batch if name not in retried):
         driven.failures.append((left, reason))
     for part in smaller:
-        assert len(part) < len(batch), "a batch that is tried again must be smaller"
+        is_smaller = len(part) < len(batch) or type(part) is not type(batch)
+        assert is_smaller, "a batch that is tried again must be smaller, or of another kind"
         _drive_batch(scanner, ctx, part, tmp_path, driven)
 
 

@@ -1,4 +1,4 @@
-"""Licences of the project's packages, from pip-licenses on its environment, else from pip."""
+"""Licences of the project's packages: from pip-licenses on its environment, the index, or pip."""
 
 import os
 import re
@@ -52,14 +52,24 @@ _PIP_WITH_EXPRESSION: Final = (25, 0)
 # The first version of metadata that can have it.
 _METADATA_WITH_EXPRESSION: Final = (2, 4)
 _REPORT_VERSION: Final = "1"
+# The user's index and proxy count. The verbosity would mix other text into the report.
+_PIP_ENVIRONMENT: Final = {"PIP_VERBOSE": "0", "PIP_QUIET": "0", "PYTHONNOUSERSITE": "1"}
 _TEXT_WIDTH: Final = 200
 _UNKNOWN: Final = "UNKNOWN"
 _CAUSE: Final = re.compile(r"after connection broken by ['\"](.*)['\"]: \S*$", re.MULTILINE)
-_UNREACHABLE: Final = re.compile(r"Retrying \(Retry|\b40[137] Error\b|No module named pip\b")
+_UNREACHABLE: Final = re.compile(
+    r"does not answer|Retrying \(Retry|\b40[137] Error\b|No module named pip\b"
+)
 
 probe = base.probe
 identify = base.identify
 advisory_source = base.advisory_source
+
+
+class _Direct(tuple[str, ...]):
+    """A batch whose metadata is read from the package index. Other batches are pip's."""
+
+    __slots__ = ()
 
 
 class _Stated(msgspec.Struct, frozen=True):
@@ -100,6 +110,7 @@ class _PipReport(msgspec.Struct, frozen=True):
     version: str
     pip_version: str
     install: tuple[_Install, ...]
+    absent: tuple[str, ...] = ()
 
 
 def locate(context: base.Context) -> base.Tool | None:
@@ -115,50 +126,64 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Return one batch of installed packages, and batches for pip without stored results."""
+    """Return one batch of installed packages, and one for the index without stored results."""
     installed = _installed(context)
-    left = [pin for pin in inputs.found if pin not in installed and _stored(context, pin) is None]
-    size = max(_SMALL_BATCH, min(_BATCH, -(-len(left) // context.workers)))
-    return [*((installed,) if installed else ()), *pinned.batches(left, size)]
+    left = _Direct(
+        pin for pin in inputs.found if pin not in installed and _stored(context, pin) is None
+    )
+    return [batch for batch in (installed, left) if batch]
+
+
+def _by_pip(context: base.Context, pins: Sequence[str]) -> Sequence[tuple[str, ...]]:
+    """Return batches for pip, of which several run at once."""
+    size = max(_SMALL_BATCH, min(_BATCH, -(-len(pins) // context.workers)))
+    return pinned.batches(pins, size)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Return the call of pip-licenses for the installed packages, else of pip.
+    """Return the call of pip-licenses for the installed packages, else of the index, else of pip.
 
     pip-licenses reports its three sources separately. pip reports what it would install, from
-    metadata: it installs and builds nothing. ScanError if pip needs the network offline.
+    metadata: it installs and builds nothing. ScanError if the network is needed offline.
     """
     environment = context.inventory.environment
     if environment and batch == _installed(context):
         places = os.pathsep.join(map(str, (environment.root, *environment.folders)))
         module = base.python_module("scanagg.scanners.licenses.site_packages")
         options = ("--from=all", "--format=json", "--with-system")
-        return base.Call((*module, places, *options, *context.settings.args), batch)
+        return base.Call((*module, places, *options), batch)
     if context.offline:
         raise base.ScanError(Reason("offline", {"service": "metadata from PyPI"}))
+    if isinstance(batch, _Direct):
+        module = base.python_module("scanagg.scanners.licenses.worker")
+        lines = pinned.requirements(batch).encode()
+        arguments = (*module, *context.settings.args)
+        return base.Call(arguments, batch, env=_PIP_ENVIRONMENT, allow=("PIP_*",), stdin=lines)
     argv = (
         *base.python_module("pip"),
         *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
         # The licence does not depend on whether the package would run here.
         *("--ignore-requires-python", "--no-input", "--disable-pip-version-check"),
         *("--quiet", "--report", "-", "-r", "{work}/requirements.txt"),
+        *context.settings.args,
     )
     return base.Call(
         argv,
         batch,
         files={"requirements.txt": pinned.requirements(batch)},
-        # The user's index and proxy count. The verbosity would mix other text into the report.
-        env={"PIP_VERBOSE": "0", "PIP_QUIET": "0", "PYTHONNOUSERSITE": "1"},
+        env=_PIP_ENVIRONMENT,
         allow=("PIP_*",),
     )
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
-    """Return pip's batches after pip-licenses failed, and batches without the package pip rejects.
+    """Return pip's batches after others failed, and batches without the package pip rejects.
 
     pip stops at the first package that it does not find. There is no retry if the index fails.
     """
     batch = output.inputs
+    if isinstance(batch, _Direct):
+        return () if _UNREACHABLE.search(output.stderr) else _by_pip(context, batch)
     if len(batch) == 1:
         return ()
     if batch == _installed(context):
@@ -176,7 +201,7 @@ def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the licence of each package that the answer has in the requested version."""
-    is_report, stated = _decode(output)
+    is_report, stated, absent = _decode(output)
     asked = pinned.by_key(output.inputs)
     facts: dict[str, LicenseFacts] = {}
     gaps: dict[str, Reason] = {}
@@ -190,8 +215,13 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         if not pins and canonicalize_name(one.name) not in _SEEDS:
             extra.append(one_line(f"{one.name} {one.version}"))
     if is_report:
+        for pin in absent:
+            error = f"No matching distribution found for {pin}"
+            gaps[pin] = Reason("no-wheel", {"error": error})
         store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
-        return replace(_parsed(context, facts, gaps), store=store)
+        left = [pin for pin in output.inputs if pin not in facts and pin not in gaps]
+        again = _by_pip(context, left) if isinstance(output.inputs, _Direct) else ()
+        return replace(_parsed(context, facts, gaps), store=store, again=again)
     broken = {
         pin: package.problem
         for key, package in site_packages.keyed(packages_of(context.inventory.environment))
@@ -200,8 +230,8 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     }
     if not facts and not broken:
         raise base.ScanError(Reason("empty-environment"))
-    absent = Reason("not-in-environment")
-    gaps = {pin: broken.get(pin, absent) for pin in sorted(set(output.inputs) - facts.keys())}
+    missing = Reason("not-in-environment")
+    gaps = {pin: broken.get(pin, missing) for pin in sorted(set(output.inputs) - facts.keys())}
     notices: tuple[Reason, ...] = ()
     if extra:
         names = base.examples(sorted(extra))
@@ -217,8 +247,11 @@ def recall(context: base.Context) -> base.Parsed:
     return _parsed(context, {pin: fact for pin, fact in stored.items() if fact}, {})
 
 
-def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
-    """Return True for pip's answer, False for that of pip-licenses; and its licences. ScanError."""
+def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated], Sequence[str]]:
+    """Return True for a report, False for the answer of pip-licenses; its licences; absent pins.
+
+    ScanError if the answer cannot be used.
+    """
     try:
         answer = msgspec.json.decode(output.stdout, type=_PipReport | tuple[_Row, ...])
     except (ValueError, RecursionError) as error:
@@ -229,24 +262,29 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
     if output.returncode:
         raise _failure(output, Reason("exit-code", {"code": output.returncode}))
     if not isinstance(answer, _PipReport):
-        return False, [
-            _Stated(
-                row.name,
-                row.version,
-                _facts(
-                    row.expression,
-                    row.text,
-                    row.classifiers.split("; ") if _known(row.classifiers) else (),
-                    "environment",
-                ),
-            )
-            for row in answer
-        ]
+        return (
+            False,
+            [
+                _Stated(
+                    row.name,
+                    row.version,
+                    _facts(
+                        row.expression,
+                        row.text,
+                        row.classifiers.split("; ") if _known(row.classifiers) else (),
+                        "environment",
+                    ),
+                )
+                for row in answer
+            ],
+            (),
+        )
     if answer.version != _REPORT_VERSION:
         raise base.ScanError(
             Reason("report-version", {"version": answer.version, "supported": _REPORT_VERSION})
         )
-    return True, [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
+    stated = [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
+    return True, stated, answer.absent
 
 
 def _installed(context: base.Context) -> tuple[str, ...]:
