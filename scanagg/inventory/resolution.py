@@ -20,7 +20,7 @@ from scanagg.inventory.graph import walk
 from scanagg.inventory.manifest import Declaration, Edge, Manifest, grouped, parsed
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.requirements import CompiledLine, compiled_lines
-from scanagg.inventory.uv import Failure, Question, Resolution, Resolver
+from scanagg.inventory.uv import Failure, Question, Resolution, Resolver, installed_uv
 from scanagg.model import (
     Inventory,
     Location,
@@ -87,6 +87,7 @@ def resolve(
         for manifest in manifests
         if any(not one.origin and _key(one) in waiting for one in manifest.declared)
     ]
+    installed_uv()
     with ThreadPoolExecutor(_WORKERS) as pool:
         return [*pool.map(resolved, wanted)]
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
 from itertools import takewhile
@@ -109,10 +110,10 @@ class Resolver(msgspec.Struct, frozen=True):
         An answer is stored for the day, also that there is no solution. The index and all else that
         it depends on is part of its key.
         """
-        try:
-            program, version = find_uv_bin(), metadata.version("uv")
-        except (FileNotFoundError, metadata.PackageNotFoundError):
+        installed = installed_uv()
+        if installed is None:
             return Failure(Reason("not-installed", {"install": "pip install uv"}))
+        program, version = installed
         environment = _user_environment(self.tree)
         configuration = _uv_configuration(self.tree)
         key = self._key(version, question, environment, configuration)
@@ -164,6 +165,18 @@ class Resolver(msgspec.Struct, frozen=True):
             _CREDENTIALS.sub("", configured),
         )
         return sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+@lru_cache
+def installed_uv() -> tuple[str, str] | None:
+    """Return the program and the version of uv; None without it.
+
+    Call it before threads do: the module `sysconfig`, which it needs, is not ready for several.
+    """
+    try:
+        return find_uv_bin(), metadata.version("uv")
+    except (FileNotFoundError, metadata.PackageNotFoundError):
+        return None
 
 
 def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
