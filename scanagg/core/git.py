@@ -53,7 +53,7 @@ SUBMODULE: Final = "160000"
 _READ_BY_GIT: Final = frozenset((".gitattributes", ".gitignore"))
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 # LC_ALL: messages are parsed. GIT_OPTIONAL_LOCKS: nothing is written to the repository. The others
 # stop git from contacting a remote.
 _ENVIRONMENT: Final = {

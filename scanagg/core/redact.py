@@ -44,6 +44,13 @@ _DEEPEST: Final = 50
 _NAME_IN_LETTERS: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
 # The number of characters of a line that are shown, and masked: minified data has long lines.
+# An address in the message of a program, which may be one that it could not parse.
+_ADDRESS: Final = re.compile(
+    r"(?<![\w+.-])((?!file:)[a-z][a-z0-9+.-]{0,20}://)(?:[^\s'\"`]{1,2000}@)?([\w.-]*(?::\d{1,5}\b)?)"
+    r"[^\s'\"`)]*?(?=[:.,;]?(?:[\s'\"`)]|$))",
+    re.IGNORECASE,
+)
+_BEFORE_HOST: Final = re.compile(r"(?<![^\s'\"`])[^\s'\"`]{1,2000}@(?=\w)")
 _SHOWN: Final = 2000
 _MASKED: Final = 8000
 
@@ -182,6 +189,15 @@ def mask_known(
         return _KNOWN_TOKEN.sub(lambda token: hide(token.group()), word)
 
     return _LONG_WORD.sub(known_tokens, _GIVEN_AWAY.sub(given_away, text))
+
+
+def with_hosts_only(text: str) -> str:
+    """Return a message of a program with only the scheme and the host of each address.
+
+    Credentials can be anywhere in the address of an index: before the host, in the path, or in the
+    part after a character that the user forgot to encode.
+    """
+    return mask_known(_BEFORE_HOST.sub("", _ADDRESS.sub(r"\1\2", text)))
 
 
 def shown_path(name: str) -> str:

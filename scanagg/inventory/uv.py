@@ -23,7 +23,7 @@ from uv import find_uv_bin
 from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.programs import is_outside
-from scanagg.core.redact import mask_known
+from scanagg.core.redact import with_hosts_only
 from scanagg.core.text import one_line, shorten
 from scanagg.model import Reason, plain
 
@@ -56,7 +56,7 @@ _PIP_OPTIONS: Final = {
     "cert": "SSL_CERT_FILE",
 }
 _CONFIGURATION: Final = "uv/uv.toml"
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]*@")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]*@")
 # How uv marks the lines of an error, and hints about its own options after it.
 _MARK: Final = re.compile(r"[^\w<>\[(]*(?:(?:error|cause|warning):)?\s*")
 _HINT: Final = re.compile(r"\s*hint:")
@@ -212,13 +212,13 @@ def _failure(done: Completed, seconds: float, work: Path) -> Failure:
 
 
 def _error(done: Completed, work: Path) -> str:
-    """Return uv's error as one sentence, without its hints, folders and passwords."""
+    """Return uv's error as one sentence, without its hints and folders, and with hosts only."""
     lines = takewhile(_not_a_hint, done.stderr.decode("utf-8", "replace").splitlines())
     texts = [*filter(None, (_MARK.sub("", line, count=1).strip() for line in lines))]
     # If there is no solution, the first line says only that.
     is_solved = done.returncode != _UNSATISFIABLE
     text = ": ".join(texts) if is_solved else " ".join(texts[1:] or texts)
-    text = mask_known(_CREDENTIALS.sub("", text)).replace(f"{work}/", "")
+    text = with_hosts_only(text.replace(f"{work}/", ""))
     text = shorten(one_line(text), _ERROR_WIDTH).rstrip(".")
     return text or f"exit code {done.returncode}"
 

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from scanagg.core import toml
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.programs import find_program
+from scanagg.core.redact import with_hosts_only
 from scanagg.core.text import one_line, shorten
 from scanagg.upgrades.pins import Refused, logical_lines, read
 
@@ -29,7 +30,6 @@ ALLOWED: Final = (
 )
 """The variables for them, besides those that every program gets."""
 
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _SHOWN_LINES: Final = 4
 _SHOWN_WIDTH: Final = 400
 _MOST_FILES: Final = 100
@@ -193,8 +193,8 @@ def _proof(bench: Bench, resolver: DryResolver, done: Completed, left_out: list[
     text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
     if done.ended is Ended.EXITED and resolver.refutes(text):
         why = resolver.reason(text) or "the versions do not fit together"
-        words = _CREDENTIALS.sub("***@", why)
-        reason = f"{name} finds no solution: {shorten(one_line(words), _SHOWN_WIDTH)}"
+        words = shorten(one_line(with_hosts_only(why)), _SHOWN_WIDTH)
+        reason = f"{name} finds no solution: {words}"
         return Proof(ProofState.REFUTED, name, reason)
     return Proof(ProofState.OPEN, name, f"{name} {failure(done, bench.seconds)}")
 
@@ -212,8 +212,7 @@ def failure(done: Completed, seconds: float) -> str:
     lines = [*filter(None, map(str.strip, text.splitlines()))]
     # Links to more information do not say what went wrong: pdm ends with two such lines.
     relevant = [line for line in lines if not line.startswith("See ")] or lines
-    # A URL of the index may have a password.
-    words = _CREDENTIALS.sub("***@", " ".join(relevant[-_SHOWN_LINES:]))
+    words = with_hosts_only(" ".join(relevant[-_SHOWN_LINES:]))
     return ending + (f": {shorten(one_line(words), _SHOWN_WIDTH)}" if words else "")
 
 

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanagg.core.masks import MASK
-from scanagg.core.redact import Redactor, mask_known, mask_line, shown_path, unlike
+from scanagg.core.redact import (
+    Redactor,
+    mask_known,
+    mask_line,
+    shown_path,
+    unlike,
+    with_hosts_only,
+)
 
 
 def test_a_known_value_is_masked_everywhere() -> None:
@@ -225,3 +232,21 @@ def test_paths_that_look_alike_are_numbered() -> None:
 )
 def test_an_unreadable_line_is_shown_without_possible_values(line: str, shown: str) -> None:
     assert mask_line(line) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        # Also credentials with characters that had to be encoded, for which nothing can parse it.
+        ("fetch: https://u:word@x.example:8/a/b/: refused", "fetch: https://x.example:8: refused"),
+        ("'https://u:a/word@x.example/a' for --x", "'https://x.example' for --x"),
+        ("url (https://u:a@word@x.example/a): x", "url (https://x.example): x"),
+        ("https://u:a#word@x.example/a.", "https://x.example."),
+        ("'https://u:word' is cut at a comma", "'https://u' is cut at a comma"),
+        ("`u:word@x.example` has no scheme", "`x.example` has no scheme"),
+        ("https://x.example/word/simple?token=word", "https://x.example"),
+        ("read from file:///a/b, a @ c", "read from file:///a/b, a @ c"),
+    ],
+)
+def test_of_an_address_in_a_message_only_the_host_is_shown(text: str, shown: str) -> None:
+    assert with_hosts_only(text) == shown
