@@ -539,7 +539,7 @@ def test_upgrades_that_fix_some_of_the_vulnerabilities(
 @pytest.mark.parametrize(
     ("scanner", "why"),
     [
-        ("safety", "no-input-examined"),
+        ("safety", "skipped-offline"),
         ("of-a-report", "scanner-not-run-here"),
     ],
 )
