@@ -180,6 +180,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
     # Manifests that nothing reads.
     "unread": "{title}: {reason}: {inputs}",
+    "unread-files": "{inputs}: {reason}",
     "not-from-index": "not from a package index",
     "ranges-not-audited": "The lowest versions that requirements allow were not audited: {why}",
     "ranges-missed": "The lowest versions that requirements allow were not audited: {packages}",

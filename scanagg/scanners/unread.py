@@ -1,6 +1,7 @@
 """Manifests that nothing read: not the inventory, and no scanner."""
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Final
 
 from scanagg.model import Category, Reason, Run, Status, Unread, UnreadFiles
@@ -40,5 +41,8 @@ def _files(title: str, reason: Reason, entries: list[Unread]) -> UnreadFiles:
     address = reason.values.get("address")
     if isinstance(address, str) and all(one.startswith(address) for one in inputs):
         reason = Reason("not-from-index")
-    why = Reason("unread", {"title": title, "reason": reason, "inputs": shown})
+    if all(PurePosixPath(name).name == title for name in inputs):
+        why = Reason("unread-files", {"inputs": shown, "reason": reason})
+    else:
+        why = Reason("unread", {"title": title, "reason": reason, "inputs": shown})
     return UnreadFiles(category, len(inputs), why)

@@ -4,7 +4,8 @@ import os
 import shutil
 import zipapp
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from support.command import check
@@ -53,6 +54,14 @@ def settings(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f'[scanners.trivy]\ncache-dir = "{folder}"\nskip-db-update = true\n'
 
 
+def unread_by_title(reasons: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the inputs by the title of their kind; without one, by the name of the file."""
+    named = [one["values"] for one in reasons if one["kind"] in ("unread", "unread-files")]
+    return {
+        one.get("title") or PurePosixPath(one["inputs"][0]).name: one["inputs"] for one in named
+    }
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "place"), [("default", 0, "notices"), ("strict", 3, "reasons")]
 )
@@ -63,8 +72,7 @@ def test_manifests_that_nothing_reads_are_named_once_for_each_kind(
     files = {path: CONTENT.get(path, "") for path in UNREAD.values()}
     project = make_project({**files, **READ, "scanagg.toml": settings})
     said = check(project, "--offline", "--only", "pip-audit,trivy", "--policy", policy)
-    reasons = [one["values"] for one in said.report["gate"][place] if one["kind"] == "unread"]
-    assert {one["title"]: one["inputs"] for one in reasons} == {
+    assert unread_by_title(said.report["gate"][place]) == {
         title: [path] for title, path in UNREAD.items()
     }
     assert said.code == code
@@ -125,7 +133,7 @@ def test_without_trivy_nothing_reads_another_language(make_project: Make) -> Non
     keep(Path(os.environ["SCANAGG_CACHE_DIR"]), [])
     project = make_project({"requirements.txt": "widget==1.0\n", "go.mod": GO})
     argv = ("--offline", "--only", "pip-audit")
-    assert check(project, *argv).notices["unread"]["inputs"] == ["go.mod"]
+    assert check(project, *argv).notices["unread-files"]["inputs"] == ["go.mod"]
     assert check(project, *argv, "--policy", "strict").code == 3
 
 
@@ -148,8 +156,7 @@ def test_code_that_no_scanner_reads_is_named_once_for_each_kind(
     zipapp.create_archive(project / "app", project / "bin" / "tool")
     zipapp.create_archive(project / "app", project / "tool.pyz")
     said = check(project, "--offline", "--only", "bandit", "--policy", policy)
-    reasons = [one["values"] for one in said.report["gate"][place] if one["kind"] == "unread"]
-    assert {one["title"]: one["inputs"] for one in reasons} == {
+    assert unread_by_title(said.report["gate"][place]) == {
         "Cython code": ["fast.pyx"],
         "compiled Python code": ["_fast.abi3.so", "old.pyc"],
         "zipped Python code": ["bin/tool", "tool.pyz"],
@@ -185,8 +192,7 @@ def test_what_is_no_file_is_a_gap_of_what_reads_its_name(
     }
     assert gaps["bandit"] == {"SConstruct", "app.py", "lost.py", "nb.ipynb", "run.pyw"}
     assert gaps["pip-audit"] == {"c/setup.cfg", "requirements.txt", "uv.lock"}
-    reasons = [one["values"] for one in said.report["gate"][unread] if one["kind"] == "unread"]
-    assert {one["title"]: one["inputs"] for one in reasons} == {
+    assert unread_by_title(said.report["gate"][unread]) == {
         "Cython code": ["fast.pyx"],
         "go.mod": ["go.mod"],
     }

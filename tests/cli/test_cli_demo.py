@@ -79,7 +79,7 @@ def test_it_sets_the_placeholder_aside(shown: Shown) -> None:
 
 
 def test_it_names_the_unread_file(shown: Shown) -> None:
-    unread = [one for one in shown.report["gate"]["notices"] if one["kind"] == "unread"]
+    unread = [one for one in shown.report["gate"]["notices"] if one["kind"] == "unread-files"]
     assert [one["values"]["inputs"] for one in unread] == [["theme/package.json"]]
 
 

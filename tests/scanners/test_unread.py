@@ -35,6 +35,18 @@ def test_each_kind_is_named_once_with_a_few_examples() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "path", "values"),
+    [
+        ("npm-lock", "web/package-lock.json", {"inputs", "reason"}),
+        ("conda-lock", "conda-lock.yml", {"title", "inputs", "reason"}),
+    ],
+)
+def test_a_file_is_named_once(kind: str, path: str, values: set[str]) -> None:
+    (files,) = unread_files([Unread(kind, path, path, NO_READER)], [])
+    assert set(files.reason.values) == values
+
+
+@pytest.mark.parametrize(
     ("runs", "read"),
     [
         ([run(Status.OK)], True),
