@@ -185,7 +185,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ranges-not-audited": "The lowest versions that requirements allow were not audited: {why}",
     "ranges-missed": "The lowest versions that requirements allow were not audited: {packages}",
     "unlocked": (
-        "{count:requirement has|requirements have} no lock, so their versions were resolved today; "
+        "{count:requirement} resolved today, not locked; "
         'lock the project, for example with "uv lock" or "pip-compile"'
     ),
     "no-reader": "not read by any scanner here",
