@@ -489,7 +489,7 @@ def upgrades_summary(report: Report) -> str:
     summary = "No upgrade clears anything."
     if useful:
         clear = plural(len(useful), "upgrade clears", "upgrades clear")
-        which = f", {plural(blocking, 'of which blocks', 'of which block')}" if blocking else ""
+        which = f", {_share_that_blocks(gone, blocking)}" if blocking else ""
         summary = f"{clear} {plural(gone, 'vulnerability', 'vulnerabilities')}{which}."
     if rest := len(report.upgrades) - len(useful):
         summary += f" {plural(rest, 'package has', 'packages have')} no better version."
@@ -507,9 +507,13 @@ def _gone(upgrade: Upgrade) -> str:
         return ""
     if not blocking:
         return f"{number:,}"
-    if blocking == number:
-        return f"{number:,}, {'which blocks' if number == 1 else 'all of which block'}"
-    return f"{number:,}, {plural(blocking, 'of which blocks', 'of which block')}"
+    return f"{number:,}, {_share_that_blocks(number, blocking)}"
+
+
+def _share_that_blocks(number: int, blocking: int) -> str:
+    if blocking < number:
+        return plural(blocking, "of which blocks", "of which block")
+    return "which blocks" if number == 1 else "all of which block"
 
 
 def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:

@@ -262,7 +262,7 @@ def test_the_sum_counts_what_goes() -> None:
         "2 upgrades clear 5 vulnerabilities, 2 of which block. 2 packages have no better version."
     )
     assert phrases.upgrades_summary(advised(UPGRADES[1])) == (
-        "1 upgrade clears 1 vulnerability, 1 of which blocks."
+        "1 upgrade clears 1 vulnerability, which blocks."
     )
     quiet = Upgrade(package=JINJA2, to="3", clears=("A", "B"))
     assert phrases.upgrades_summary(advised(quiet)) == "1 upgrade clears 2 vulnerabilities."
