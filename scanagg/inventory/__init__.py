@@ -153,13 +153,16 @@ def _with_resolved(
     open_ = {key: reason for answer in answers for key, reason in answer.open.items()}
     before = inventory.unpinned
     inventory = merge([*manifests, *(answer.lock for answer in answers if answer.lock)])
+    # Another requirement can lead to a version of the package that this one does not allow.
+    unpinned = [
+        one for one in before if one in inventory.unpinned or (one.place, one.name) in open_
+    ]
     return replace(
         inventory,
         lowest=tuple(dict.fromkeys(chain.from_iterable(one.lowest for one in answers))),
-        unlocked=tuple(one for one in before if one not in inventory.unpinned),
+        unlocked=tuple(one for one in before if one not in unpinned),
         unpinned=tuple(
-            replace(one, reason=open_.get((one.place, one.name), one.reason))
-            for one in inventory.unpinned
+            replace(one, reason=open_.get((one.place, one.name), one.reason)) for one in unpinned
         ),
         problems=(*inventory.problems, *(one.problem for one in answers if one.problem)),
     )

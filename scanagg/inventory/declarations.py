@@ -252,7 +252,8 @@ def requirement_constraint(
     if needed is None or needed.url:
         return None
     name = canonicalize_name(needed.name)
-    return Constraint(name, str(needed.specifier), shown(text), by, place)
+    marker = str(needed.marker or "")
+    return Constraint(name, str(needed.specifier), shown(text), by, place, marker)
 
 
 def table_constraint(

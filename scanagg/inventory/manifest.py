@@ -122,7 +122,9 @@ class Declaration(Site, frozen=True, kw_only=True):
         """The allowed versions; None without any, as for an address."""
         if self.specifier is None or self.origin:
             return None
-        return Constraint(self.name, self.specifier, self.text, place=self.place)
+        return Constraint(
+            self.name, self.specifier, self.text, place=self.place, marker=self.marker
+        )
 
 
 class Impossible(msgspec.Struct, frozen=True):

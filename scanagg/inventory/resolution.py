@@ -57,8 +57,9 @@ class Resolved(msgspec.Struct, frozen=True):
     """The answer for one manifest.
 
     `lock` stands for its lock; None if nothing could be resolved. `open` are the requirements that
-    have no version in it, with the reason. `problem` is why its requirements cannot be installed
-    together. `lowest` are the lowest versions that its ranges for users allow.
+    have no version in it, or only one that they do not allow, with the reason. `problem` is why its
+    requirements cannot be installed together. `lowest` are the lowest versions that its ranges for
+    users allow.
     """
 
     lock: Manifest | None
@@ -174,10 +175,22 @@ def _resolved(
     texts, refused, problem = _together([*filter(None, lines)], ask)
     for line, reason in refused.items():
         failed.update((_key(one), reason) for one in lines[line])
-    packages = [*chain.from_iterable(map(compiled_lines, texts))]
+    # Who uses the project gets none of its groups, and knows no constraints of its tool: they could
+    # lead to other versions.
+    if manifest.own:
+        constraints = ()
+    default = [
+        line
+        for line, same in lines.items()
+        if line and line not in refused and not all(map(attrgetter("optional"), same))
+    ]
+    if texts and default:
+        ask = _Asking(calls, constraints, python, Resolution.HIGHEST)
+        texts = [*_in_parts(default, ask)[0], *texts]
+    packages = [*dict.fromkeys(chain.from_iterable(map(compiled_lines, texts)))]
     names = {package.name for package in packages}
     other_python = Reason("other-python", {"python": python})
-    # Who uses the project gets what its ranges allow, but not what only its developers install.
+    # Users of the project do not get what only its developers install.
     ranges = [line for line, same in lines.items() if line and any(map(_is_range, same))]
     ranges = [line for line in ranges if line not in refused]
     ask = _Asking(calls, constraints, python, Resolution.LOWEST_DIRECT)
@@ -191,7 +204,7 @@ def _resolved(
         {
             key: Reason("not-resolved", {"why": failed.get(key, other_python)})
             for key in open_
-            if key[1] not in names
+            if key in failed or key[1] not in names
         },
         NotExamined(manifest.path, problem) if problem else None,
         [
@@ -221,18 +234,19 @@ def requirement_line(one: Declaration) -> str | None:
     return str(requirement)
 
 
-def _limits(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield the names and versions that constraints and compiled lines of the manifest allow."""
+def _limits(manifest: Manifest) -> Iterator[str]:
+    """Yield what constraints and compiled lines of the manifest allow, by PEP 508."""
     for constraint in manifest.constraints:
         if not constraint.by:
-            yield constraint.name, constraint.specifier
+            marker = f" ; {constraint.marker}" if constraint.marker else ""
+            yield f"{constraint.name}{constraint.specifier}{marker}"
     for one in (*manifest.declared, *manifest.limits):
         if one.pin and not one.asks and not _is_elsewhere(one):
-            yield one.name, f"=={one.pin}"
+            yield f"{one.name}=={one.pin}{f' ; {one.marker}' if one.marker else ''}"
 
 
-def _constraint_line(limit: tuple[str, str]) -> str | None:
-    requirement = parsed("".join(limit))
+def _constraint_line(limit: str) -> str | None:
+    requirement = parsed(limit)
     line = str(requirement) if requirement and not requirement.url else ""
     return line if _SAFE_LINE.fullmatch(line) else None
 

@@ -94,7 +94,7 @@ class Constraint(msgspec.Struct, frozen=True):
     """The versions of a package that a requirement allows, by PEP 440; an empty `specifier` is any.
 
     `by` is the requiring package in a lock's graph (as in PEP 503), "" for the project itself, at
-    `place`. `text` is the requirement as written.
+    `place`. `text` is the requirement as written. `marker` is its condition by PEP 508.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Constraint(msgspec.Struct, frozen=True):
     text: str
     by: str = ""
     place: Location | None = None
+    marker: str = ""
 
 
 class NotExamined(msgspec.Struct, frozen=True):

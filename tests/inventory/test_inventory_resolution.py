@@ -141,14 +141,16 @@ def test_what_cannot_be_resolved_is_named_beside_the_rest(
     inventory = resolved({"requirements.txt": f"old\n{requirement}\nweb==1.0\n"})
     assert "old==1.0" in versions(inventory)
     open_ = [(one.name, one.reason.kind, one.reason.values) for one in inventory.unpinned]
-    if requirement.startswith("base"):
+    if reason == "other-python":
         # Another package needs it, so it is audited all the same.
         assert open_ == []
         assert "base==1.0" in versions(inventory)
     else:
+        # Also if another package leads to a version: it is not one that this line allows.
         ((name, kind, values),) = open_
-        assert (name, kind) == ("nowhere", "not-resolved")
+        assert (name, kind) == (requirement[: len(name)], "not-resolved")
         assert getattr(values["why"], "kind", None) == reason
+        assert name not in [one.name for one in inventory.unlocked]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,30 @@ def test_the_lowest_versions_are_those_of_ranges_for_users(resolved: ReadProject
         (one.name, one.version, one.specifier, one.place.start_line) for one in inventory.lowest
     ]
     assert lowest == [("web", "1.0", ">=1", 5), ("base", "1.0", "<2", 10)]
-    assert {one.version for one in inventory.packages if one.name == "web"} == {"1.0"}
+    assert {one.version for one in inventory.packages if one.name == "web"} == {"1.0", "2.0"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[dependency-groups]\ndev = ["base<2"]\n',
+        '[project.optional-dependencies]\nfast = ["old"]\n',
+        '[tool.uv]\nconstraint-dependencies = ["base<2"]\n',
+        '[tool.uv]\noverride-dependencies = ["web==1.0"]\n',
+    ],
+    ids=lambda more: more.split()[0],
+)
+def test_what_users_of_a_project_get_depends_on_its_dependencies_only(
+    resolved: ReadProject, more: str
+) -> None:
+    inventory = resolved({"pyproject.toml": pyproject('"web"', more)})
+    assert {"web==2.0", "base==2.1", "win==1.0", "web==1.0"} <= {*versions(inventory)}
+    assert [(one.name, one.version) for one in inventory.lowest][:1] == [("web", "1.0")]
+
+
+def test_a_constraint_counts_on_its_condition(resolved: ReadProject) -> None:
+    files = {"requirements.txt": "-c limits.txt\nweb\n", "limits.txt": "base<2; os_name == 'x'\n"}
+    assert "base==2.1" in versions(resolved(files))
 
 
 def test_addresses_stay_gaps(resolved: ReadProject) -> None:
