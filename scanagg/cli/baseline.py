@@ -118,7 +118,7 @@ def write(
 
     Waived findings are left out. An existing baseline only shrinks: new findings are listed, not
     added, and the exit code is 1. Add them with --accept. If the check is incomplete, nothing is
-    written. An optional scanner may fail or be missing: what it finds in its first run is new.
+    written. An optional scanner may fail or be missing: its first findings count as new later.
     """
     consent = _consent(accept, owner, reason, finding)
     if report is not None:
@@ -262,19 +262,19 @@ def _work(check_options: options.Options) -> BaselineWork:
 def _checked(work: BaselineWork, place: Path) -> Report:
     """Return a stored report of this project, judged by its policy.
 
-    ReportError if a baseline of it could miss findings, or not recognise them later.
+    ReportError if its baseline could miss findings, or not recognise them later.
     """
     report, name = wire.read(place), one_line(str(place))
     target = read_target(work.request.path, exclude=work.request.rules.settings.exclude)
     if _place_of(report.target) != _place_of(target):
-        message = f"{name} is of another project or folder: {one_line(report.target.name)}"
+        message = f"{name} is a report on another project or folder: {one_line(report.target.name)}"
         raise ReportError(message, _AGAIN)
     if report.terms.identity != VERSION:
-        message = f"{name} identifies findings in another way than this version of scanagg"
+        message = f"{name} was written by a version of scanagg with other fingerprints"
         raise ReportError(message, _AGAIN)
     if report.terms.only:
-        message = f"{name} is of a check with --only {','.join(report.terms.only)}"
-        raise ReportError(message, "Check with all scanners, or leave --report out.")
+        message = f"{name} is from a check with --only {','.join(report.terms.only)}"
+        raise ReportError(message, "Check with all scanners, or leave out --report.")
     try:
         entries = [entry for judged in report.findings for entry in entries_for(judged.finding)]
         load(new_text(entries).encode("utf-8"), name)
@@ -287,18 +287,18 @@ def _checked(work: BaselineWork, place: Path) -> Report:
         raise ReportError(message, "Run `scanagg baseline key`, then `scanagg check`.")
     is_masked = any(anchor.evidence and not anchor.is_secret for anchor in anchors)
     if work.baseline and (is_masked or has_former(work.baseline)):
-        message = f"{name} does not have all that the entries of {work.place} are compared by"
-        raise ReportError(message, "Leave --report out, to check again.")
+        message = f"{name} lacks data by which entries of {work.place} are compared"
+        raise ReportError(message, "Leave out --report to check again.")
     now = target.revision and target.revision.commit
     then = report.target.revision and report.target.revision.commit
     if now != then:
-        say(f"The report is of another commit: {then[:12] if then else 'none'}")
+        say(f"The report is on another commit: {then[:12] if then else 'none'}")
     judged = rejudge(report, work.request.rules.policy)
     return replace(judged, target=target)
 
 
 def _place_of(target: Target) -> tuple[str, str, str | None]:
-    """Return what the reports of one folder have in common."""
+    """Return what reports on the same folder have in common."""
     repository = target.revision.repository if target.revision else None
     return target.name, target.prefix, repository
 
@@ -314,11 +314,11 @@ def _refuse_gaps(work: BaselineWork, report: Report) -> None:
         is_expected = run.status is Status.MISSING or run.scanner in work.request.skip
         if run.scanner in missed and not is_expected:
             why = sentence(run.detail) if run.detail else run.status.value
-            say(f"{run.scanner}: {why}; what it finds in its first run is new")
+            say(f"{run.scanner}: {why}; its first findings will count as new")
 
 
 def _missed(report: Report) -> frozenset[str]:
-    """Return the scanners that have examined nothing although there was something."""
+    """Return the scanners that had inputs, or may have had some, and examined none."""
     return frozenset(
         run.scanner
         for run in report.runs
@@ -459,7 +459,7 @@ def _update(
 ) -> None:
     """Write the baseline with the entries to keep and to add, and print their numbers.
 
-    `without` are the scanners that have not run yet; None for those of before.
+    `without` are the scanners that have not run yet; None for those in the baseline.
     """
     keep = comparison.matched | comparison.unsure
     removed = len(baseline.entries) - len(keep)

@@ -50,7 +50,7 @@ def make_project(folder: Path) -> None:
     if git_dir.is_dir() and not git_dir.is_symlink() and (git_dir / _MARK).is_file():
         shutil.rmtree(git_dir)
     elif folder.is_dir() and any(folder.iterdir()):
-        message = f"{folder} is not empty, and no demonstration of scanagg"
+        message = f"{folder} is not empty, and not a demonstration of scanagg"
         raise UsageError(message, "Choose a new folder: scanagg demo FOLDER")
     # First the mark, so that a run that was killed can be repeated.
     git_dir.mkdir(parents=True)

@@ -126,7 +126,7 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 class Collected(msgspec.Struct, frozen=True):
     """The findings and the runs that reported them, masked, and what masks other texts.
 
-    `notices` are about what no run is about.
+    `notices` are about what belongs to no run.
     """
 
     runs: tuple[Run, ...]

@@ -1,7 +1,7 @@
-"""Requirements whose range allows vulnerable versions: findings of their own kind.
+"""Requirements whose range allows vulnerable versions.
 
-The lowest version that a requirement allows is no package of the target, so its vulnerabilities are
-none of the target's. They make one finding at the line of the requirement.
+The lowest version that a requirement allows is not a package of the target, so its vulnerabilities
+are not findings in a package. They make one finding at the line of the requirement.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -34,8 +34,8 @@ RULE: Final = Rule(
     title="Requirement that allows vulnerable versions",
     help="Raise the lower bound of the requirement to a version without known vulnerabilities.",
     why=(
-        "An install takes the lowest version if something else needs it, or if it is there "
-        "already, and then users of the project have its vulnerabilities."
+        "An install takes the lowest version if something else needs it, or if it is installed "
+        "already. Then users of the project have its vulnerabilities."
     ),
     bad="jinja2>=2.10",
     good="jinja2>=3.1.6",
@@ -109,12 +109,12 @@ def _bounds(
         answer = look_up([*map(_package, sorted(candidates))])
         if answer.failure:
             break
-        found = _by_pin(answer.observations)
+        still_vulnerable = _by_pin(answer.observations)
         following: dict[_Pin, str | None] = {}
         for pin, version in waiting.items():
             if version is None or f"{pin[0]}=={version}" in answer.missed:
                 continue
-            if advisories := found.get((pin[0], version)):
+            if advisories := still_vulnerable.get((pin[0], version)):
                 following[pin] = _next((pin[0], version), advisories)
             else:
                 bounds[pin] = version
@@ -144,10 +144,10 @@ def _package(pin: _Pin) -> Package:
 def _by_pin(observations: Iterable[Observation]) -> Mapping[_Pin, Sequence[Advisory]]:
     """Return the advisories by package, without those that were withdrawn."""
     advisories: dict[_Pin, list[Advisory]] = {}
-    for one in observations:
-        if one.package and one.advisory and not one.advisory.withdrawn:
-            pin = (one.package.name, one.package.version)
-            advisories.setdefault(pin, []).append(one.advisory)
+    for observation in observations:
+        package, advisory = observation.package, observation.advisory
+        if package and advisory and not advisory.withdrawn:
+            advisories.setdefault((package.name, package.version), []).append(advisory)
     return advisories
 
 
@@ -166,7 +166,7 @@ def _observation(
             f"The lowest version that the requirement allows, {version}, has {count}: "
             f"{', '.join(first_names(ids, _SHOWN))}. {_advice(allowed, bound)}"
         ),
-        # No severity of the vulnerabilities: nobody has to have this version.
+        # Not the severity of the vulnerabilities: nobody has to install this version.
         claims=(SeverityClaim("tool", Severity.MEDIUM, scanner),),
         confidence=Confidence.HIGH,
         location=allowed.place,
@@ -176,7 +176,7 @@ def _observation(
 
 def _advice(allowed: LowestAllowed, bound: str | None) -> str:
     if bound is None:
-        return "No version without known vulnerabilities is known."
+        return "scanagg found no version without known vulnerabilities."
     upper = [
         specifier
         for specifier in SpecifierSet(allowed.specifier)

@@ -391,9 +391,9 @@ class Terms(msgspec.Struct, frozen=True):
 
     `only` are the scanners that the command line asked for, if any; `problems` are gaps that belong
     to no scanner; `notices` are those of the stages before the policy. `unread` are manifests that
-    nothing read: the policy decides if they are gaps. `unlocked` counts the requirements without a
-    lock that were resolved: so it does with these. `identity` is the version of fingerprints and
-    anchors, and `key` the id of the project's key, "" without one.
+    nothing read, and `unlocked` the number of requirements without a lock that were resolved: the
+    policy decides if they are gaps. `identity` is the version of fingerprints and anchors, and
+    `key` the id of the project's key, "" without one.
     """
 
     only: tuple[str, ...] = ()

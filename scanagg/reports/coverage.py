@@ -64,7 +64,7 @@ class CoverageGap(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> int:
-        """The place in a list: the network first, and programs that are not there last."""
+        """The position in a list: the network first, programs that are not installed last."""
         order = {"network": 0, "certificate": 0, "offline": 0, "program": 3}
         return order.get(self._area, 1 if len(self.runs) > 1 else 2)
 
@@ -214,7 +214,7 @@ def _text(_report: Report, runs: Sequence[Run], inputs: Sequence[NotExamined]) -
 
 
 def _no_network(report: Report, names: str, runs: Sequence[Run], causes: Sequence[Reason]) -> str:
-    """Return who could look nothing up, and what to do if the advisory store can help."""
+    """Return which scanners could not look anything up, and what to do if the store can help."""
     whys = {reason.values.get("why") for reason in causes}
     if whys == {_INDEX_ONLY}:
         start = f"{names} could not look anything up: {sentence(causes[0])}."
@@ -224,12 +224,12 @@ def _no_network(report: Report, names: str, runs: Sequence[Run], causes: Sequenc
     if not any(info and info.asks_advisory_store for info in infos):
         return start
     if report.data:
-        return f"{start} Use --offline, to ask only the advisory store."
-    return f"{start} Import advisories with `scanagg db import PATH`, and use --offline."
+        return f"{start} Use --offline to ask only the advisory store."
+    return f"{start} Import advisories with `scanagg db import PATH`, then use --offline."
 
 
 def _offline(names: str, runs: Sequence[Run]) -> str:
-    """Return who has no data on this machine, and which commands get it."""
+    """Return which scanners have no data on this machine, and which commands get it."""
     ways = {}
     for run in runs:
         for reason in {gap.reason for gap in run.coverage.gaps}:

@@ -59,7 +59,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "in-base": "the base has it too (same {tier})",
     "edited-since-base": "edited since the base (same {tier})",
     "not-in-baseline": "{path} does not list it",
-    "baseline-without": "{path} was written without {scanners}, so all that it finds is new",
+    "baseline-without": "{path} was written without a run of {scanners}, so it counts as new",
     "in-baseline": "{path} lists it (same {tier})",
     "edited-since-baseline": "edited since it was added to {path} (same {tier})",
     "no-package-base": "there is no commit to compare packages with",
@@ -130,13 +130,13 @@ SENTENCES: Final[Mapping[str, str]] = {
         'no exact version; lock the project, for example with "uv lock" or "pip-compile"'
     ),
     "not-resolved": "no exact version, and not resolved: {why}",
-    "not-resolvable": "scanagg cannot pass its text to uv",
+    "not-resolvable": "scanagg cannot pass the requirement to uv",
     "no-supported-python": "`{python}` allows no version of Python 3",
     "other-python": "it is not for Python {python} or newer",
     "uv-timeout": "uv did not finish within {seconds} seconds",
     "uv-ended": "uv did not finish: {detail}",
-    "resolving-takes-long": "the {seconds} seconds for resolving were over",
-    "too-many-parts": "uv refused {number} parts of the file",
+    "resolving-takes-long": "resolving reached its time limit of {seconds} seconds",
+    "too-many-parts": "uv found no solution for {number} parts of the file",
     "resolved-in-parts": (
         "its requirements cannot be installed together, so they were resolved in parts: {why}"
     ),
@@ -157,8 +157,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "too-many-included-lines": "not read, because files include more than {number:line} in all",
     "too-many-includes": "not read, because more than {number:file} are included",
     "setup-py": (
-        "requirements that are not a plain list are code, which is not run; declare them in "
-        "pyproject.toml"
+        "not a plain list of requirements, and scanagg runs no code of the project; declare them "
+        "in pyproject.toml"
     ),
     "bad-ini": "not a valid {name}",
     "syntax-error": "not valid {format}: {error}",
@@ -182,8 +182,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unread": "{title}: {reason}: {inputs}",
     "unread-files": "{inputs}: {reason}",
     "not-from-index": "not from a package index",
-    "ranges-not-audited": "The lowest versions that requirements allow were not audited: {why}",
-    "ranges-missed": "The lowest versions that requirements allow were not audited: {packages}",
+    "ranges-not-audited": "the lowest versions that requirements allow were not audited: {why}",
+    "ranges-missed": "the lowest versions that requirements allow were not audited: {packages}",
     "unlocked": (
         "{count:requirement} resolved today, not locked; "
         'lock the project, for example with "uv lock" or "pip-compile"'
@@ -228,13 +228,13 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-database": "no vulnerability database: run `{command}` while online",
     "database-not-updated": "cannot update the vulnerability database: {error}",
     "no-network": "cannot reach {service}: {why}",
-    "name-not-found": "its name was not found",
+    "name-not-found": "its name cannot be resolved",
     "connection-refused": "the connection was refused",
     "connection-timeout": "the connection timed out",
-    "connection-reset": "the connection was cut",
-    "no-connection": "there is no connection",
+    "connection-reset": "the connection was reset",
+    "no-connection": "the connection failed",
     "no-route": "there is no route to it",
-    "refused-by-proxy": "the proxy does not let it through, or is not reached itself",
+    "refused-by-proxy": "the proxy refused the connection, or cannot be reached",
     "package-unknown": "{service} does not know this package and version",
     "index-only": "it answers 404 for every package, as a package index without advisories does",
     "untrusted-connection": (
@@ -360,8 +360,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     # licences
     "license-term": "{term} decides: {verdict}",
     "license-listed": "{term} is on the list `{list}`",
-    "license-not-spdx": "{term} is neither on the SPDX list nor on another",
-    "license-on-no-list": "{term} is on no list, and only those on `allow` are allowed",
+    "license-not-spdx": "{term} is neither on the SPDX list nor on a list of the policy",
+    "license-on-no-list": "{term} is on no list, and only licences on `allow` are allowed",
     "license-read": "{words} is read as {license}",
     "license-without-lists": "{term} is on no list, and there is no list `allow`",
     "license-contradiction": "{source} ({words}) and {other} ({others}) contradict each other",
@@ -494,19 +494,19 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "other-index": "packages may come from {host}, and not from PyPI: {paths}",
     "no-python": (
-        "{path}: {number:requirement} not audited, because no Python that the project supports "
-        "installs it: {packages:; }"
+        "{path}: {number:requirement} not audited, because the markers exclude every Python that "
+        "the project supports: {packages:; }"
     ),
     "outdated-list": (
-        "{path} pins {number:package} at another version than {lock}, and all are audited: export "
+        "{path} pins other versions of {number:package} than {lock}, and both are audited: export "
         "it again, or delete it if nothing installs it: {packages}"
     ),
     "outdated-list-installed": (
-        "{path}, which {installer} installs, pins {number:package} at another version than {lock}, "
-        "and all are audited: export it again: {packages}"
+        "{path}, which {installer} installs, pins other versions of {number:package} than {lock}, "
+        "and both are audited: export it again: {packages}"
     ),
     "only-constraints": (
-        "{number:exact version} of {path} not audited, because no manifest asks for the packages: "
+        "{number:exact version} in {path} not audited, because no manifest requires the packages: "
         "{packages}"
     ),
     "nested-repositories": "not examined, because they are other repositories: {paths}",
