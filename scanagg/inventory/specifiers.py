@@ -15,6 +15,8 @@ _OR: Final = re.compile(r"\|\|?")
 _AS_PEP_440: Final = {"": "==", "=": "==", "<>": "!="}
 # Poetry writes one alternative more for each excluded version: a few, not hundreds.
 _MOST_ALTERNATIVES: Final = 100
+# Python reads no number with thousands of digits.
+_LONGEST_TERM: Final = 500
 
 
 # An end of a range: just below a version, or (True) just above it. `>1` begins above 1, `<=1` ends
@@ -45,7 +47,7 @@ def _specifier_set(text: str) -> SpecifierSet:
         if word in ("", "*"):
             continue
         match = _TERM.fullmatch(word)
-        if match is None:
+        if match is None or len(word) > _LONGEST_TERM:
             raise ValueError(f"not a version constraint: {word!r}")
         operator, version = match.groups()
         if operator in ("^", "~"):

@@ -32,6 +32,7 @@ SOURCE: Final = "requirements.in"
 
 _SECONDS: Final = 60.0
 _CONSTRAINTS: Final = "constraints.txt"
+_ANSWER: Final = "answer.txt"
 _OWNER: Final = "resolve"
 _ERROR_WIDTH: Final = 300
 _UNSATISFIABLE: Final = 1  # uv's exit code; that of any other error is 2
@@ -59,6 +60,7 @@ _CONFIGURATION: Final = "uv/uv.toml"
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]*@")
 # How uv marks the lines of an error, and hints about its own options after it.
 _MARK: Final = re.compile(r"[^\w<>\[(]*(?:(?:error|cause|warning):)?\s*")
+_COMMENT: Final = re.compile(r"^# (.*)", re.MULTILINE)
 _HINT: Final = re.compile(r"\s*hint:")
 
 
@@ -121,7 +123,11 @@ class Resolver(msgspec.Struct, frozen=True):
             answer = msgspec.json.decode(stored, type=_Answer)
             return Failure(plain(answer.error), is_final=False) if answer.error else answer.text
         with cache.work_folder(self.cache) as work:
-            files = {SOURCE: question.requirements, _CONSTRAINTS: question.constraints}
+            files = {
+                SOURCE: question.requirements,
+                _CONSTRAINTS: question.constraints,
+                _ANSWER: (),
+            }
             for name, lines in files.items():
                 (work / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             done = run(
@@ -132,11 +138,15 @@ class Resolver(msgspec.Struct, frozen=True):
                 timeout=self.seconds,
                 stop=self.stop,
             )
-        if done.ended is not Ended.EXITED or done.returncode not in (0, _UNSATISFIABLE):
-            return _failure(done, self.seconds, work)
-        answer = _Answer(done.stdout.decode("utf-8", "replace"))
-        if done.returncode:
-            answer = _Answer(error=_error(done, work))
+            if done.ended is not Ended.EXITED or done.returncode not in (0, _UNSATISFIABLE):
+                return _failure(done, self.seconds, work)
+            if done.returncode:
+                answer = _Answer(error=_error(done, work))
+            else:
+                answer = _Answer((work / _ANSWER).read_text("utf-8", "replace"))
+        # The only comments that are lines of their own name packages that uv left out.
+        if left_out := _COMMENT.findall(answer.text):
+            return Failure(Reason("uv-left-out", {"packages": tuple(left_out[1:])}))
         cache.store(self.cache, _OWNER, {key: msgspec.json.encode(answer).decode()})
         return Failure(plain(answer.error), is_final=False) if answer.error else answer.text
 
@@ -161,6 +171,7 @@ class Resolver(msgspec.Struct, frozen=True):
             self.day.isoformat(),
             version,
             question,
+            _arguments(question, None),
             named,
             _CREDENTIALS.sub("", configured),
         )
@@ -198,6 +209,9 @@ def _arguments(question: Question, configuration: Path | None) -> Sequence[str]:
         *("--resolution", question.resolution.value),
         *("--no-header", "--annotate", "--annotation-style", "line"),
         *("--no-emit-index-url", "--no-emit-find-links", "--no-strip-markers", "--no-strip-extras"),
+        # The user's configuration can also have other settings for this command.
+        *("--deps", "--no-generate-hashes", "--no-emit-index-annotation"),
+        *("--no-emit-build-options", "--output-file", _ANSWER),
         *("--color", "never", "--no-progress", "--quiet"),
     )
 

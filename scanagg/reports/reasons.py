@@ -135,6 +135,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "other-python": "it is not for Python {python} or newer",
     "uv-timeout": "uv did not finish within {seconds} seconds",
     "uv-ended": "uv did not finish: {detail}",
+    "uv-left-out": "your settings of uv leave packages out of its answers: {packages}",
     "resolving-takes-long": "resolving reached its time limit of {seconds} seconds",
     "too-many-parts": "uv found no solution for {number} parts of the file",
     "resolved-in-parts": (

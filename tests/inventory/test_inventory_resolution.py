@@ -325,6 +325,36 @@ def test_the_settings_of_the_users_uv_count(
     assert versions(resolved({"requirements.txt": "old\n"})) == ["base==1.0", "old==1.0"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "packages"),
+    [
+        (
+            (
+                "no-deps = true\ngenerate-hashes = true\nemit-index-annotation = true\n"
+                'no-annotate = true\nresolution = "lowest"\noutput-file = "elsewhere.txt"\n'
+            ),
+            ["base==1.0", "old==1.0"],
+        ),
+        ('no-emit-package = ["base"]\n', []),
+    ],
+)
+def test_settings_of_the_user_leave_nothing_out(
+    resolved: ReadProject,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: str,
+    packages: list[str],
+) -> None:
+    path = tmp_path / "uv.toml"
+    output = tmp_path / "elsewhere.txt"
+    path.write_text(f"[pip]\n{settings}".replace(output.name, str(output)), encoding="utf-8")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(path))
+    inventory = resolved({"requirements.txt": "old\n"})
+    assert versions(inventory) == packages
+    assert bool(packages) != bool(inventory.unpinned)
+    assert not output.exists()
+
+
 PLACE = Location("requirements.txt", 1)
 
 
