@@ -44,6 +44,14 @@ def make_project(folder: Path) -> None:
     Its files and commits are the same on every machine. Other files in the folder stay. UsageError
     for a folder with anything else, OutputError if git fails.
     """
+    try:
+        _make(folder)
+    except (OSError, ValueError) as error:  # ValueError: a name that no environment can have
+        message = f"cannot make the demonstration in {one_line(str(folder))}: {error}"
+        raise UsageError(message, "Choose another folder: scanagg demo FOLDER") from error
+
+
+def _make(folder: Path) -> None:
     git_dir = folder / ".git"
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "Choose another name: scanagg demo FOLDER")

@@ -159,6 +159,23 @@ def test_other_folders_are_refused_and_stay(make: Callable[[Path], None], tmp_pa
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def dangling(folder: Path) -> Path:
+    (folder / "link").symlink_to(folder / "gone")
+    return folder / "link"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [dangling, lambda folder: folder / ("a" * 300), lambda folder: folder / "a\udcff"],
+    ids=["dangling", "long", "unicode"],
+)
+def test_a_name_that_cannot_be_used_is_an_error(
+    name: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError):
+        make_project(name(tmp_path))
+
+
 def test_a_folder_that_exists_and_is_empty_is_used(tmp_path: Path) -> None:
     make_project(tmp_path)
     assert (tmp_path / "requirements.txt").is_file()
