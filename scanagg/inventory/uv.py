@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -247,7 +247,7 @@ def _user_environment(tree: Path) -> Mapping[str, str]:
     environment = {"UV_HTTP_RETRIES": "1", **clean_environment(_VARIABLES)}
     if _uv_configuration(tree) or not environment.keys().isdisjoint(_INDEX_VARIABLES):
         return environment
-    return {**environment, **dict(_of_pip())}
+    return {**environment, **dict(_of_pip(tree))}
 
 
 def _uv_configuration(tree: Path) -> Path | None:
@@ -266,12 +266,21 @@ def _uv_configuration(tree: Path) -> Path | None:
     return None
 
 
-def _of_pip() -> Iterator[tuple[str, str]]:
-    """Yield uv's variables for the indexes in the user's configuration and variables of pip."""
+def _of_pip(tree: Path) -> Iterator[tuple[str, str]]:
+    """Yield uv's variables for the indexes in the user's configuration and variables of pip.
+
+    None if a file of the checked project is among pip's files, as with a home in the project.
+    """
     # Imported here: it is slow to import, and only unlocked projects need it.
-    from pip._internal.configuration import Configuration  # noqa: PLC0415
+    from pip._internal.configuration import (  # noqa: PLC0415
+        Configuration,
+        get_configuration_files,
+    )
     from pip._internal.exceptions import PipError  # noqa: PLC0415
 
+    files = (*chain(*get_configuration_files().values()), os.environ.get("PIP_CONFIG_FILE", ""))
+    if any(Path(file).is_file() and not is_outside(file, tree) for file in files):
+        return
     configuration = Configuration(isolated=False)
     try:
         configuration.load()

@@ -1,5 +1,6 @@
 """Requirements without a lock, resolved with the real uv against an index on this machine."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.lockers import index
 
-from scanagg.core.process import Stop
+from scanagg.core.process import Completed, Ended, Stop
 from scanagg.inventory import read_inventory
 from scanagg.inventory.manifest import Declaration
 from scanagg.inventory.resolution import requirement_line, target_python
@@ -307,6 +308,27 @@ def test_the_index_of_pip_counts(
     monkeypatch.delenv("UV_DEFAULT_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", url)
     assert versions(resolved({"requirements.txt": "old\n"})) == ["base==1.0", "old==1.0"]
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "PIP_CONFIG_FILE"])
+def test_no_settings_of_pip_in_the_project_count(
+    resolved: ReadProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    path = tmp_path / "project" / "pip" / "pip.conf"
+    monkeypatch.setenv(variable, str(path if variable == "PIP_CONFIG_FILE" else path.parents[1]))
+    for name in [name for name in os.environ if name.startswith("PIP_") and name != variable]:
+        monkeypatch.delenv(name)
+    variables: list[Mapping[str, str]] = []
+    monkeypatch.setattr(
+        "scanagg.inventory.uv.run",
+        lambda argv, *, env, **_: (
+            variables.append(env) or Completed(tuple(argv), Ended.NOT_STARTED, None, b"", b"", 0)
+        ),
+    )
+    resolved({"requirements.txt": "old\n", "pip/pip.conf": f"[global]\nindex-url = {HOSTILE}\n"})
+    assert variables
+    assert HOSTILE not in str(variables)
 
 
 @pytest.mark.parametrize("where", ["home", "named"])
