@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
@@ -41,7 +42,14 @@ _INCLUDE: Final = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|\s*=\s*|
 _INDEX: Final = re.compile(r"-[if]|--(?:index-url|extra-index-url|pypi-url|find-links|no-index)\b")
 # uv and pip expand variables, join lines, and end them at characters that editors do not show.
 _SAFE_LINE: Final = re.compile(r"[A-Za-z0-9][^\\$`#\x00-\x1f\x7f-\x9f\u2028\u2029]*")
+_SOURCES: Final = frozenset(
+    ("index", "index-url", "extra-index-url", "find-links", "no-index", "sources")
+)
 _EDITABLE: Final = re.compile(r"-e|--editable")
+# pip also accepts the beginning of an option, such as --extra-index.
+_HARMLESS: Final = re.compile(
+    r"--(?:pre|require-hashes|prefer-binary|only-binary|no-binary|trusted-host|use-feature)(?![\w-])"
+)
 
 # The first sentence of uv's explanation, and pip's list of conflicts.
 _UV_REASON: Final = re.compile(r"Because .+?\.(?= |$)")
@@ -236,12 +244,13 @@ def _of_pyproject(path: str, raw: bytes) -> Iterator[str]:
     except ValueError as error:
         raise _Unresolvable(f"{path} cannot be parsed") from error
     match document:
-        case {"tool": {"uv": {"index": _} | {"index-url": _} | {"sources": _}}}:
+        case {"tool": {"uv": dict() as settings}} if not _SOURCES.isdisjoint(settings):
             raise _Unresolvable(f"{path} names an index or a source of its own")
         case {"tool": {"poetry": {"dependencies": _}}} | {"tool": {"pdm": {"source": _}}}:
             raise _Unresolvable("only the tool that installs it can resolve it")
     project = document.get("project")
     project = project if isinstance(project, dict) else {}
+    own = canonicalize_name(str(project.get("name")))
     groups = [document.get("dependency-groups"), project.get("optional-dependencies")]
     lists = [project.get("dependencies")]
     for group in groups:
@@ -249,7 +258,7 @@ def _of_pyproject(path: str, raw: bytes) -> Iterator[str]:
     for texts in lists:
         for text in texts if isinstance(texts, list) else ():
             # A group is included by a table. An extra of the project has its own list.
-            if isinstance(text, str) and not text.startswith(f"{project.get('name')}["):
+            if isinstance(text, str) and canonicalize_name(text.partition("[")[0].strip()) != own:
                 yield text
 
 
@@ -272,6 +281,8 @@ def _of_requirements(root: Path, path: str, asked: Asked) -> None:
                 _add(into, asked, text, f"{place}:{number}")
             elif _EDITABLE.match(text):
                 asked.left_out.append(f"{place}:{number}")
+            elif not _HARMLESS.match(text):
+                raise _Unresolvable(f"{place}:{number} has an option that scanagg does not read")
             asked.pre = asked.pre or text == "--pre"
 
 

@@ -301,3 +301,25 @@ def test_a_lock_is_checked_by_its_tool(
     if version == "1.0":
         assert (root / "uv.lock").is_symlink()
         assert (root / "all/uv.lock").read_text() == LOCK
+
+
+OWN = '[project]\nname = "My.App"\ndependencies = ["libalpha", "my-app[more]"]\n'
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("files", "state"),
+    [
+        ({"pyproject.toml": OWN}, ProofState.PROVEN),
+        ({"pyproject.toml": f'{OWN}[tool.uv]\nfind-links = ["wheels"]\n'}, ProofState.OPEN),
+        # pip accepts these, and scanagg does not read them.
+        ({"requirements.txt": "--extra-index http://127.0.0.1:9\nlibalpha\n"}, ProofState.OPEN),
+        ({"requirements.txt": "-r a.txt -r b.txt\nlibalpha\n"}, ProofState.OPEN),
+        ({"requirements.txt": "--no-binary libdeep\nlibalpha\n"}, ProofState.PROVEN),
+    ],
+)
+def test_only_a_file_that_is_read_whole_is_proven(
+    make_project: Make, files: Mapping[str, str], state: ProofState
+) -> None:
+    root = make_project(files, git_=False)
+    assert prove(bench(root, uv()), *files).state is state
