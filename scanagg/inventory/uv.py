@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from scanagg.core import cache
@@ -143,7 +144,10 @@ class Resolver(msgspec.Struct, frozen=True):
             if done.returncode:
                 answer = _Answer(error=_error(done, work))
             else:
-                answer = _Answer((work / _ANSWER).read_text("utf-8", "replace"))
+                try:
+                    answer = _Answer(_pins(work / _ANSWER))
+                except (OSError, ValueError) as error:
+                    return Failure(Reason("uv-ended", {"detail": one_line(str(error))}))
         # The only comments that are lines of their own name packages that uv left out.
         if left_out := _COMMENT.findall(answer.text):
             return Failure(Reason("uv-left-out", {"packages": tuple(left_out[1:])}))
@@ -214,6 +218,15 @@ def _arguments(question: Question, configuration: Path | None) -> Sequence[str]:
         *("--no-emit-build-options", "--output-file", _ANSWER),
         *("--color", "never", "--no-progress", "--quiet"),
     )
+
+
+def _pins(file: Path) -> str:
+    """Return the text of a file with only requirements and comments. OSError, ValueError."""
+    text = file.read_text("utf-8")
+    for line in text.splitlines():
+        if pin := line.partition("#")[0].strip():
+            Requirement(pin)
+    return text
 
 
 def _failure(done: Completed, seconds: float, work: Path) -> Failure:

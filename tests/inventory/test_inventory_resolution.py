@@ -1,7 +1,7 @@
 """Requirements without a lock, resolved with the real uv against an index on this machine."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -375,6 +375,21 @@ def test_settings_of_the_user_leave_nothing_out(
     assert versions(inventory) == packages
     assert bool(packages) != bool(inventory.unpinned)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("answer", [b"base==???\n", b"base==1.0\n\xff", b"ba", None])
+def test_an_answer_that_is_no_list_of_packages_is_none(
+    resolved: ReadProject, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
+) -> None:
+    def run(argv: Sequence[str], *, cwd: Path, **_: object) -> Completed:
+        file = cwd / argv[argv.index("--output-file") + 1]
+        file.unlink() if answer is None else file.write_bytes(answer)
+        return Completed(tuple(argv), Ended.EXITED, 0, b"", b"", 0)
+
+    monkeypatch.setattr("scanagg.inventory.uv.run", run)
+    inventory = resolved({"requirements.txt": "base\n"})
+    assert inventory.packages == ()
+    assert [one.reason.kind for one in inventory.unpinned] == ["not-resolved"]
 
 
 PLACE = Location("requirements.txt", 1)
