@@ -18,6 +18,7 @@ from scanagg.cli.tables import print_table
 from scanagg.core.errors import ExitCode, ReportError, UsageError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
+from scanagg.core.uv import installed_uv
 from scanagg.gate.rejudge import rejudge
 from scanagg.model import (
     Action,
@@ -38,7 +39,7 @@ from scanagg.scanners.base import scanner_info, scanner_infos
 from scanagg.upgrades import applying
 from scanagg.upgrades.applying import StepState, UpgradeStep
 from scanagg.upgrades.plan import step_of
-from scanagg.upgrades.proof import Bench, find_resolver
+from scanagg.upgrades.proof import Bench
 from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 
 _Report = Annotated[
@@ -276,10 +277,11 @@ def _fix_by_report(place: Path, root: Path, blocking: bool, *, apply: bool) -> i
 
 
 def _bench(root: Path, stop: Stop, *, offline: bool) -> Bench:
-    """Return the project with a resolver to prove changed pins, unless it may not ask an index."""
+    """Return the project with uv to prove changed pins, unless it may not ask an index."""
     if offline:
         return Bench(root, stop, os.environ, without="--offline rules out asking a package index")
-    return Bench(root, stop, os.environ, resolver=find_resolver(root, os.environ))
+    program, _ = installed_uv() or (None, "")
+    return Bench(root, stop, os.environ, uv=program)
 
 
 def _request(check_options: options.Options) -> Request:
@@ -414,7 +416,7 @@ def _apply(plan: Ways, bench: Bench) -> Sequence[UpgradeStep]:
 
 
 def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:
-    """Return each id once: a vulnerability has a finding for each place that is new."""
+    """Return the ids by package, each once: each new place of a vulnerability is a finding."""
     ids: dict[_Key, dict[str, None]] = {}
     for judged in vulnerabilities:
         if judged.finding.package:

@@ -40,7 +40,7 @@ from scanagg.core.cache import cache_folder, work_folder
 from scanagg.core.errors import ConfigError, TargetError
 from scanagg.core.files import open_file
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.core.redact import mask_known
+from scanagg.core.redact import mask_known, without_credentials
 from scanagg.core.text import one_line, valid
 
 _SECONDS: Final = 60.0  # for one command
@@ -53,7 +53,6 @@ SUBMODULE: Final = "160000"
 _READ_BY_GIT: Final = frozenset((".gitattributes", ".gitignore"))
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 # LC_ALL: messages are parsed. GIT_OPTIONAL_LOCKS: nothing is written to the repository. The others
 # stop git from contacting a remote.
 _ENVIRONMENT: Final = {
@@ -427,7 +426,7 @@ class Git(msgspec.Struct, frozen=True):
         repository = find_repository(self.root)
         configured = repository.configuration() if repository else {}
         remote = valid(configured.get("remote.origin.url", ""))
-        bare = _CREDENTIALS.sub("", remote)
+        bare = without_credentials(remote)
         scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
         if scp:
             bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
@@ -465,7 +464,7 @@ class Git(msgspec.Struct, frozen=True):
         if done.ended is Ended.EXITED and done.returncode == 0:
             return None
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        return _CREDENTIALS.sub("", one_line(lines[-1] if lines else done.ended.value))
+        return without_credentials(one_line(lines[-1] if lines else done.ended.value))
 
     def _start(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> Completed:
         """Run a command. If git is slow, find out if it waits for a pipe."""

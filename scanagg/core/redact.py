@@ -43,7 +43,6 @@ _NOTHING: Final = r"(?!)"
 _DEEPEST: Final = 50
 _NAME_IN_LETTERS: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
-# The number of characters of a line that are shown, and masked: minified data has long lines.
 # An address in the message of a program, which may be one that it could not parse.
 _ADDRESS: Final = re.compile(
     r"(?<![\w+.-])((?!file:)[a-z][a-z0-9+.-]{0,20}://)(?:[^\s'\"`]{1,2000}@)?([\w.-]*(?::\d{1,5}\b)?)"
@@ -51,6 +50,7 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_HOST: Final = re.compile(r"(?<![^\s'\"`])[^\s'\"`]{1,2000}@(?=\w)")
+# The number of characters of a line that are shown, and masked: minified data has long lines.
 _SHOWN: Final = 2000
 _MASKED: Final = 8000
 
@@ -61,6 +61,7 @@ _GIVEN_AWAY: Final = re.compile(
     re.IGNORECASE,
 )
 # Masked everywhere: tokens with a form of their own.
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]*@")
 _LEAST_TOKEN: Final = 16
 # Longer words are searched in parts, because some forms need quadratic time.
 _LONG_WORD: Final = re.compile(rf"[\w.:+=-]{{{_LEAST_TOKEN},2000}}")
@@ -198,6 +199,11 @@ def with_hosts_only(text: str) -> str:
     part after a character that the user forgot to encode.
     """
     return mask_known(_BEFORE_HOST.sub("", _ADDRESS.sub(r"\1\2", text)))
+
+
+def without_credentials(text: str) -> str:
+    """Return `text` without the user and the password in each of its addresses."""
+    return _CREDENTIALS.sub("", text)
 
 
 def shown_path(name: str) -> str:

@@ -4,7 +4,6 @@ Each manifest is resolved by itself, with its extras and groups. What cannot be 
 resolved in parts.
 """
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Final
 import msgspec
 from packaging.specifiers import SpecifierSet
 
+from scanagg.core.uv import SAFE_LINE, installed_uv
 from scanagg.inventory.graph import walk
 from scanagg.inventory.manifest import Declaration, Edge, Manifest, grouped, parsed
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.requirements import CompiledLine, compiled_lines
-from scanagg.inventory.uv import Failure, Question, Resolution, Resolver, installed_uv
+from scanagg.inventory.uv import Failure, Question, Resolution, Resolver
 from scanagg.model import (
     Inventory,
     Location,
@@ -44,8 +44,6 @@ _BUDGET_SECONDS: Final = 120.0
 _MOST_CALLS: Final = 60
 _WORKERS: Final = 4
 _PYTHONS: Final = tuple(f"3.{minor}" for minor in range(6, 40))
-# The requirements are lines of a file, in which uv expands variables and joins lines.
-_SAFE_LINE: Final = re.compile(r"[A-Za-z0-9][^\\$`#\x00-\x1f\x7f]*")
 
 Key = tuple[Location, str]
 """A requirement, by its place and its name."""
@@ -129,7 +127,7 @@ class _Calls:
 
 
 class _Asking:
-    """Resolves parts of the requirements of one manifest; the number of attempts is limited."""
+    """Resolve parts of the requirements of one manifest; the number of attempts is limited."""
 
     def __init__(
         self, calls: _Calls, constraints: tuple[str, ...], python: str, resolution: Resolution
@@ -220,16 +218,16 @@ def _is_range(declaration: Declaration) -> bool:
     return declaration.pin is None and declaration.scope is Scope.RUNTIME
 
 
-def requirement_line(one: Declaration) -> str | None:
+def requirement_line(declaration: Declaration) -> str | None:
     """Return a requirement by PEP 508, as the line of a file for uv; None if it is not safe there.
 
     It has no address, no option and no variable, whatever the project wrote.
     """
-    extras = f"[{','.join(one.extras)}]" if one.extras else ""
-    versions = f"=={one.pin}" if one.pin else one.specifier or ""
-    line = f"{one.name}{extras}{versions}{f' ; {one.marker}' if one.marker else ''}"
-    requirement = parsed(line)
-    if requirement is None or requirement.url or not _SAFE_LINE.fullmatch(str(requirement)):
+    extras = f"[{','.join(declaration.extras)}]" if declaration.extras else ""
+    versions = f"=={declaration.pin}" if declaration.pin else declaration.specifier or ""
+    marker = f" ; {declaration.marker}" if declaration.marker else ""
+    requirement = parsed(f"{declaration.name}{extras}{versions}{marker}")
+    if requirement is None or requirement.url or not SAFE_LINE.fullmatch(str(requirement)):
         return None
     return str(requirement)
 
@@ -248,7 +246,7 @@ def _limits(manifest: Manifest) -> Iterator[str]:
 def _constraint_line(limit: str) -> str | None:
     requirement = parsed(limit)
     line = str(requirement) if requirement and not requirement.url else ""
-    return line if _SAFE_LINE.fullmatch(line) else None
+    return line if SAFE_LINE.fullmatch(line) else None
 
 
 def _together(

@@ -5,27 +5,28 @@ project. The user's index configuration counts: that of uv, else that of pip.
 """
 
 import enum
-import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from hashlib import sha256
-from importlib import metadata
-from itertools import chain, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from packaging.requirements import Requirement
-from uv import find_uv_bin
 
 from scanagg.core import cache
-from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.core.programs import is_outside
-from scanagg.core.redact import with_hosts_only
+from scanagg.core.process import Completed, Ended, Stop, run
+from scanagg.core.redact import with_hosts_only, without_credentials
 from scanagg.core.text import one_line, shorten
+from scanagg.core.uv import (
+    configuration_option,
+    installed_uv,
+    user_configuration,
+    user_environment,
+)
 from scanagg.model import Reason, plain
 
 SOURCE: Final = "requirements.in"
@@ -37,28 +38,6 @@ _ANSWER: Final = "answer.txt"
 _OWNER: Final = "resolve"
 _ERROR_WIDTH: Final = 300
 _UNSATISFIABLE: Final = 1  # uv's exit code; that of any other error is 2
-# uv's variables that say where packages come from. None of the others has an effect.
-_INDEX_VARIABLES: Final = (
-    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
-    *("UV_FIND_LINKS", "UV_NO_INDEX"),
-)
-_VARIABLES: Final = (
-    *_INDEX_VARIABLES,
-    *("UV_INDEX_*", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
-    *("UV_KEYRING_PROVIDER", "UV_EXCLUDE_NEWER", "UV_HTTP_*", "UV_OFFLINE"),
-    *("NETRC", "SSL_CLIENT_CERT"),
-)
-# pip's options in uv's words. pip takes the best version of all its indexes.
-_PIP_OPTIONS: Final = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "trusted-host": "UV_INSECURE_HOST",
-    "no-index": "UV_NO_INDEX",
-    "cert": "SSL_CERT_FILE",
-}
-_CONFIGURATION: Final = "uv/uv.toml"
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]*@")
 # How uv marks the lines of an error, and hints about its own options after it.
 _MARK: Final = re.compile(r"[^\w<>\[(]*(?:(?:error|cause|warning):)?\s*")
 _COMMENT: Final = re.compile(r"^# (.*)", re.MULTILINE)
@@ -115,10 +94,10 @@ class Resolver(msgspec.Struct, frozen=True):
         """
         installed = installed_uv()
         if installed is None:
-            return Failure(Reason("not-installed", {"install": "pip install uv"}))
+            return Failure(Reason("package-not-installed", {"package": "uv"}))
         program, version = installed
-        environment = _user_environment(self.tree)
-        configuration = _uv_configuration(self.tree)
+        environment = user_environment(self.tree)
+        configuration = user_configuration(self.tree)
         key = self._key(version, question, environment, configuration)
         if stored := cache.recall(self.cache, _OWNER, (key,)).get(key):
             answer = msgspec.json.decode(stored, type=_Answer)
@@ -163,7 +142,7 @@ class Resolver(msgspec.Struct, frozen=True):
     ) -> str:
         """Return what an answer depends on, as a digest without passwords."""
         named = {
-            name: _CREDENTIALS.sub("", value)
+            name: without_credentials(value)
             for name, value in sorted(environment.items())
             if name.startswith("UV_") and not name.endswith(("_PASSWORD", "_USERNAME"))
         }
@@ -177,21 +156,9 @@ class Resolver(msgspec.Struct, frozen=True):
             question,
             _arguments(question, None),
             named,
-            _CREDENTIALS.sub("", configured),
+            without_credentials(configured),
         )
         return sha256(msgspec.json.encode(parts)).hexdigest()
-
-
-@lru_cache
-def installed_uv() -> tuple[str, str] | None:
-    """Return the program and the version of uv; None without it.
-
-    Call it before threads do: the module `sysconfig`, which it needs, is not ready for several.
-    """
-    try:
-        return find_uv_bin(), metadata.version("uv")
-    except (FileNotFoundError, metadata.PackageNotFoundError):
-        return None
 
 
 def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
@@ -205,7 +172,7 @@ def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
 def _arguments(question: Question, configuration: Path | None) -> Sequence[str]:
     return (
         *("pip", "compile", SOURCE),
-        *(("--config-file", str(configuration)) if configuration else ("--no-config",)),
+        *configuration_option(configuration),
         *("--constraint", _CONSTRAINTS, "--only-binary", ":all:", "--no-sources"),
         # An interpreter is only asked for its version: uv would search for one in folders above.
         *("--python", sys.executable, "--no-python-downloads"),
@@ -252,68 +219,3 @@ def _error(done: Completed, work: Path) -> str:
 
 def _not_a_hint(line: str) -> bool:
     return not _HINT.match(line)
-
-
-def _user_environment(tree: Path) -> Mapping[str, str]:
-    """Return the environment of uv: the user's index, as configured for uv, else for pip."""
-    # Without a network, three attempts take eight seconds.
-    environment = {"UV_HTTP_RETRIES": "1", **clean_environment(_VARIABLES)}
-    if _uv_configuration(tree) or not environment.keys().isdisjoint(_INDEX_VARIABLES):
-        return environment
-    return {**environment, **dict(_of_pip(tree))}
-
-
-def _uv_configuration(tree: Path) -> Path | None:
-    """Return the user's configuration file of uv, else the system's; never one of the project."""
-    home, folders = Path("~").expanduser(), os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    named = os.environ.get("UV_CONFIG_FILE")
-    candidates: tuple[Path, ...] = (
-        *((Path(named),) if named else ()),
-        Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", _CONFIGURATION),
-        *(Path(folder, _CONFIGURATION) for folder in folders.split(os.pathsep)),
-        Path("/etc", _CONFIGURATION),
-    )
-    for path in candidates:
-        if path.is_absolute() and path.is_file() and is_outside(str(path), tree):
-            return path
-    return None
-
-
-def _of_pip(tree: Path) -> Iterator[tuple[str, str]]:
-    """Yield uv's variables for the indexes in the user's configuration and variables of pip.
-
-    None if a file of the checked project is among pip's files, as with a home in the project.
-    """
-    # Imported here: it is slow to import, and only unlocked projects need it.
-    from pip._internal.configuration import (  # noqa: PLC0415
-        Configuration,
-        get_configuration_files,
-    )
-    from pip._internal.exceptions import PipError  # noqa: PLC0415
-
-    files = (*chain(*get_configuration_files().values()), os.environ.get("PIP_CONFIG_FILE", ""))
-    if any(Path(file).is_file() and not is_outside(file, tree) for file in files):
-        return
-    configuration = Configuration(isolated=False)
-    try:
-        configuration.load()
-        settings = dict(_flat(configuration.items()))
-    except (PipError, OSError, ValueError):
-        return
-    for option, variable in _PIP_OPTIONS.items():
-        # As in pip: variables count most, then the section of the command.
-        sections = (":env:", "install", "global")
-        values = (settings.get(f"{section}.{option}") for section in sections)
-        if value := next(filter(None, values), None):
-            separator = "," if variable == "UV_FIND_LINKS" else " "
-            yield variable, separator.join(value.split())
-    yield "UV_INDEX_STRATEGY", "unsafe-best-match"
-
-
-def _flat(items: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
-    """Yield the keys with their values; newer versions of pip group them by file."""
-    for key, value in items:
-        if isinstance(value, dict):
-            yield from _flat(value.items())
-        else:
-            yield key, str(value)

@@ -19,9 +19,14 @@ from scanagg.core.programs import find_program
 from scanagg.model.project import version_of
 from scanagg.upgrades.lockers import versions_in
 from scanagg.upgrades.pins import Edited, Original, Refused, edited, read, restore, write
-from scanagg.upgrades.proof import ALLOWED, Bench, Proof, ProofState, failure, prove
+from scanagg.upgrades.proof import Bench, Proof, ProofState, failure, prove
 from scanagg.upgrades.ways import LockJob, PinEdit, Ways
 
+# Lockers also need to know the index, and how to log in there.
+_ALLOWED: Final = (
+    *("UV_*", "PIP_*", "POETRY_*", "PDM_*", "PIPENV_*", "WORKON_HOME"),
+    *("NETRC", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO"),
+)
 _ENDING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -230,7 +235,7 @@ def _run(job: LockJob, argv: Sequence[str], bench: Bench) -> None:
     done = run(
         argv,
         cwd=bench.root / job.recipe.folder,
-        env=clean_environment(ALLOWED, job.recipe.env),
+        env=clean_environment(_ALLOWED, job.recipe.env),
         tree=bench.root,
         timeout=bench.seconds,
         stop=bench.stop,

@@ -14,22 +14,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
-from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.core.programs import find_program
+from scanagg.core.process import Completed, Ended, Stop, run
 from scanagg.core.redact import with_hosts_only
 from scanagg.core.text import one_line, shorten
+from scanagg.core.uv import SAFE_LINE, configuration_option, user_configuration, user_environment
 from scanagg.upgrades.pins import Refused, logical_lines, read
 
 # Resolving a large project anew from a slow index takes minutes.
 RESOLVE_SECONDS: Final = 900.0
 """The time limit for one command."""
-
-# Lockers and resolvers also need to know the index, and how to log in there.
-ALLOWED: Final = (
-    *("UV_*", "PIP_*", "POETRY_*", "PDM_*", "PIPENV_*", "WORKON_HOME"),
-    *("NETRC", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO"),
-)
-"""The variables for them, besides those that every program gets."""
 
 _SHOWN_LINES: Final = 4
 _SHOWN_WIDTH: Final = 400
@@ -40,8 +33,6 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#.*$", re.DOTALL)
 _LINE_OPTION: Final = re.compile(r"\s-.*$", re.DOTALL)
 _INCLUDE: Final = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|\s*=\s*|(?<=-[rc]))(\S+)$")
 _INDEX: Final = re.compile(r"-[if]|--(?:index-url|extra-index-url|pypi-url|find-links|no-index)\b")
-# uv and pip expand variables, join lines, and end them at characters that editors do not show.
-_SAFE_LINE: Final = re.compile(r"[A-Za-z0-9][^\\$`#\x00-\x1f\x7f-\x9f\u2028\u2029]*")
 _SOURCES: Final = frozenset(
     ("index", "index-url", "extra-index-url", "find-links", "no-index", "sources")
 )
@@ -51,13 +42,12 @@ _HARMLESS: Final = re.compile(
     r"--(?:pre|require-hashes|prefer-binary|only-binary|no-binary|trusted-host|use-feature)(?![\w-])"
 )
 
-# The first sentence of uv's explanation, and pip's list of conflicts.
+# The first sentence of uv's explanation, in a frame of lines.
 _UV_REASON: Final = re.compile(r"Because .+?\.(?= |$)")
 _UV_FRAME: Final = re.compile(r"[\s\u2500-\u257f\u25b6\u00d7]+")
-_PIP_REASON: Final = re.compile(r"conflict is caused by:\s*\n((?:[ \t]+\S.*\n?)+)")
 # Causes that say nothing about the versions: another Python, no wheel for this system, no network.
 _ELSEWHERE: Final = re.compile(
-    r"current Python version|Requires-Python|usable wheels|building from source|"
+    r"current Python version|usable wheels|building from source|"
     r"no wheels with a matching|network was disabled"
 )
 
@@ -81,64 +71,18 @@ class Proof(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class DryResolver(msgspec.Struct, frozen=True):
-    """A program that resolves requirements: its name, "uv" or "pip", and its path."""
-
-    name: str
-    program: str
-
-    def command(self, *, constrained: bool, pre: bool) -> tuple[str, ...]:
-        """Return the command that resolves requirements.txt in the current folder."""
-        words = ["--only-binary", ":all:"]
-        words += ["--constraint", "constraints.txt"] if constrained else []
-        if self.name == "uv":
-            words += ["--no-header", "--no-annotate", "--no-python-downloads"]
-            words += ["--python", sys.executable, *(["--prerelease=allow"] if pre else [])]
-            return (self.program, "pip", "compile", *words, "requirements.txt")
-        words += ["--ignore-installed", "--no-input", "--disable-pip-version-check"]
-        words += ["--pre"] if pre else []
-        return (self.program, "install", "--dry-run", *words, "-r", "requirements.txt")
-
-    def refutes(self, text: str) -> bool:
-        """Return True if the output says that no versions fit together."""
-        if _ELSEWHERE.search(text):
-            return False
-        if self.name == "uv":
-            return "No solution found" in text
-        return "ResolutionImpossible" in text
-
-    def reason(self, text: str) -> str:
-        """Return the reason in the output, in one sentence; an empty string without one."""
-        found = _UV_REASON.search(_UV_FRAME.sub(" ", text))
-        if found:
-            return found[0]
-        conflicts = _PIP_REASON.search(text)
-        return " and ".join(map(str.strip, conflicts[1].splitlines())) if conflicts else ""
-
-
 class Bench(msgspec.Struct, frozen=True):
-    """The project, and what to work with; `seconds` is the time limit of each command.
+    """The project, and the terms for the commands; `seconds` is the time limit of each.
 
-    `resolver` is None if requirements cannot be resolved, and `without` says why.
+    `uv` is the path of uv; None if requirements cannot be resolved, and `without` says why.
     """
 
     root: Path
     stop: Stop
     environ: Mapping[str, str]
     seconds: float = RESOLVE_SECONDS
-    resolver: DryResolver | None = None
-    without: str = "neither uv nor pip was found"
-
-
-def find_resolver(root: Path, environ: Mapping[str, str]) -> DryResolver | None:
-    """Return uv, from PATH or beside scanagg, else pip, and never one of the project."""
-    beside = Path(sys.executable).parent
-    for name in ("uv", "pip"):
-        for place in (name, str(beside / name)):
-            program = find_program(place, root, environ)
-            if program:
-                return DryResolver(name, program)
-    return None
+    uv: str | None = None
+    without: str = "uv is not installed with scanagg: run `pip install uv` in its environment"
 
 
 class Asked(msgspec.Struct):
@@ -163,7 +107,7 @@ def prove(bench: Bench, path: str) -> Proof:
     The index is that of the user's configuration. A file that names another one is not resolved,
     since its packages are not for the user's index.
     """
-    if bench.resolver is None:
+    if bench.uv is None:
         return Proof(ProofState.OPEN, reason=bench.without)
     try:
         asked = _asked(bench.root, path)
@@ -179,32 +123,37 @@ def prove(bench: Bench, path: str) -> Proof:
         (folder / "constraints.txt").write_text(
             "\n".join((*asked.constraints, "")), encoding="utf-8"
         )
-        # uv looks for its configuration in the folders above, unless there is one here.
-        (folder / "uv.toml").touch()
         done = run(
-            bench.resolver.command(constrained=bool(asked.constraints), pre=asked.pre),
+            (
+                *(bench.uv, "pip", "compile", "requirements.txt"),
+                *configuration_option(user_configuration(bench.root)),
+                *("--constraint", "constraints.txt", "--only-binary", ":all:"),
+                *("--python", sys.executable, "--no-python-downloads"),
+                *("--no-header", "--no-annotate"),
+                *(("--prerelease=allow",) if asked.pre else ()),
+            ),
             cwd=folder,
-            env=clean_environment(ALLOWED),
+            env=user_environment(bench.root),
             tree=bench.root,
             timeout=bench.seconds,
             stop=bench.stop,
         )
-    return _proof(bench, bench.resolver, done, asked.left_out)
+    return _proof(bench, done, asked.left_out)
 
 
-def _proof(bench: Bench, resolver: DryResolver, done: Completed, left_out: list[str]) -> Proof:
-    name = resolver.name
+def _proof(bench: Bench, done: Completed, left_out: list[str]) -> Proof:
     if done.ended is Ended.STOPPED:
-        raise Refused(f"{name} was stopped")
+        raise Refused("uv was stopped")
     if done.ended is Ended.EXITED and not done.returncode:
-        return Proof(ProofState.PROVEN, name, ", ".join(left_out))
+        return Proof(ProofState.PROVEN, "uv", ", ".join(left_out))
     text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
-    if done.ended is Ended.EXITED and resolver.refutes(text):
-        why = resolver.reason(text) or "the versions do not fit together"
-        words = shorten(one_line(with_hosts_only(why)), _SHOWN_WIDTH)
-        reason = f"{name} finds no solution: {words}"
-        return Proof(ProofState.REFUTED, name, reason)
-    return Proof(ProofState.OPEN, name, f"{name} {failure(done, bench.seconds)}")
+    refutes = "No solution found" in text and not _ELSEWHERE.search(text)
+    if done.ended is Ended.EXITED and refutes:
+        sentence = _UV_REASON.search(_UV_FRAME.sub(" ", text))
+        why = sentence[0] if sentence else "the versions do not fit together"
+        reason = f"uv finds no solution: {shorten(one_line(with_hosts_only(why)), _SHOWN_WIDTH)}"
+        return Proof(ProofState.REFUTED, "uv", reason)
+    return Proof(ProofState.OPEN, "uv", f"uv {failure(done, bench.seconds)}")
 
 
 def failure(done: Completed, seconds: float) -> str:
@@ -303,7 +252,7 @@ def _add(into: list[str], asked: Asked, text: str, where: str) -> None:
         asked.left_out.append(where)
         return
     words = str(requirement)
-    if requirement.url or not _SAFE_LINE.fullmatch(words):
+    if requirement.url or not SAFE_LINE.fullmatch(words):
         asked.left_out.append(requirement.name)
     else:
         into.append(words)

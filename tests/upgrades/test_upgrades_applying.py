@@ -377,7 +377,7 @@ LIB = package("lib", "1.0", "uv.lock:1", "pyproject.toml:3")
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo half > uv.lock; echo oops https://me:hunter2@x >&2; exit 2", "oops https://***@x"),
+        ("echo half > uv.lock; echo oops https://me:hunter2@x >&2; exit 2", "oops https://x"),
         ("echo why >&2; echo See the docs >&2; exit 2", "failed (exit code 2): why"),
         ("rm uv.lock pyproject.toml", "uv.lock does not exist"),
         ("echo '[' > uv.lock", "cannot be parsed"),

@@ -13,7 +13,7 @@ from upgrade_samples import package, upgrade
 from scanagg.core.process import Stop
 from scanagg.model import Package
 from scanagg.upgrades.applying import StepState, UpgradeStep, apply
-from scanagg.upgrades.proof import Bench, DryResolver, Proof, ProofState, prove
+from scanagg.upgrades.proof import Bench, Proof, ProofState, prove
 from scanagg.upgrades.ways import goals_of, ways
 
 Make = Callable[..., Path]
@@ -39,7 +39,7 @@ def packages() -> Iterator[str]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> Path:
-    """An empty home folder, and resolvers that use only the local index."""
+    """An empty home folder, and settings of uv and pip with only the local index."""
     home = tmp_path / "home"
     home.mkdir()
     for name in [*os.environ]:
@@ -56,12 +56,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> Path
     return home
 
 
-def uv() -> DryResolver:
-    return DryResolver("uv", str(tools.locker("uv")))
+def uv() -> str:
+    return str(tools.locker("uv"))
 
 
-def bench(root: Path, resolver: DryResolver | None, stop: Stop | None = None) -> Bench:
-    return Bench(root, stop or Stop(), os.environ, seconds=60.0, resolver=resolver)
+def bench(root: Path, program: str | None, stop: Stop | None = None) -> Bench:
+    return Bench(root, stop or Stop(), os.environ, seconds=60.0, uv=program)
 
 
 def made(on: Bench, *wanted: tuple[Package, str]) -> list[UpgradeStep]:
@@ -76,17 +76,20 @@ def states(steps: list[UpgradeStep]) -> list[str]:
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("name", ["uv", "pip"])
-def test_pins_that_conflict_are_put_back_with_the_reason(make_project: Make, name: str) -> None:
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_pins_that_conflict_are_put_back_with_the_reason(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    if tool == "pip":  # its configuration names the index
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
     root = make_project({"requirements.txt": CONFLICT}, git_=False)
-    resolver = uv() if name == "uv" else DryResolver("pip", str(tools.locker("pip")))
-    (step,) = made(bench(root, resolver), (ALPHA, "2.0"))
+    (step,) = made(bench(root, uv()), (ALPHA, "2.0"))
     assert step.state is StepState.FAILED
     assert "depends on libdeep<2" in step.reason
     assert "depends on libdeep>=2" in step.reason
     assert (root / "requirements.txt").read_text() == CONFLICT
     (root / "requirements.txt").write_text(FITS)
-    assert states(made(bench(root, resolver), (ALPHA, "2.0"))) == ["done", "proven"]
+    assert states(made(bench(root, uv()), (ALPHA, "2.0"))) == ["done", "proven"]
     assert (root / "requirements.txt").read_text() == "libalpha==2.0\n"
 
 
@@ -212,9 +215,9 @@ def test_without_an_index_nothing_is_proven_and_the_change_stays(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://me:hunter2@127.0.0.1:9/")
-    for resolver in (uv(), None):
+    for program in (uv(), None):
         root = make_project({"requirements.txt": FITS}, git_=False)
-        steps = made(bench(root, resolver), (ALPHA, "2.0"))
+        steps = made(bench(root, program), (ALPHA, "2.0"))
         assert states(steps) == ["done", "unproven"]
         assert "hunter2" not in steps[1].reason
         assert (root / "requirements.txt").read_text() == "libalpha==2.0\n"
@@ -235,8 +238,7 @@ def test_only_versions_that_do_not_fit_refute(
 ) -> None:
     root = make_project({"requirements.txt": FITS}, git_=False)
     program = fake(tmp_path / "bin", "uv", f"cat >&2 <<'END'\n{text}\nEND\nexit 1")
-    resolver = DryResolver("uv", str(program))
-    assert prove(bench(root, resolver), "requirements.txt").state is ProofState(state)
+    assert prove(bench(root, str(program)), "requirements.txt").state is ProofState(state)
 
 
 # Interruptions.
@@ -247,7 +249,7 @@ def test_ctrl_c_puts_a_file_back(make_project: Make, tmp_path: Path) -> None:
     script = f"grep -q 2.0 requirements.txt && touch {tmp_path}/seen; kill -INT $PPID; sleep 20"
     with pytest.raises(KeyboardInterrupt):
         made(
-            bench(root, DryResolver("uv", str(fake(tmp_path / "bin", "uv", script)))),
+            bench(root, str(fake(tmp_path / "bin", "uv", script))),
             (ALPHA, "2.0"),
         )
     assert (tmp_path / "seen").exists()
@@ -256,8 +258,8 @@ def test_ctrl_c_puts_a_file_back(make_project: Make, tmp_path: Path) -> None:
 
 def test_the_deadline_puts_a_file_back(make_project: Make, tmp_path: Path) -> None:
     root = make_project({"requirements.txt": FITS}, git_=False)
-    resolver = DryResolver("uv", str(fake(tmp_path / "bin", "uv", "sleep 20")))
-    steps = made(bench(root, resolver, Stop(0.5)), (ALPHA, "2.0"))
+    program = str(fake(tmp_path / "bin", "uv", "sleep 20"))
+    steps = made(bench(root, program, Stop(0.5)), (ALPHA, "2.0"))
     assert states(steps) == ["failed"]
     assert (root / "requirements.txt").read_text() == FITS
 
