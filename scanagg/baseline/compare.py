@@ -84,7 +84,7 @@ def trace(
     """Return every finding with its history; the scanners of the head scan the base too.
 
     A finding of which only some places are new is split. A finding is new where its base could not
-    be examined, and a notice says so. `resolver` gives versions to the base's open requirements.
+    be examined, and a notice says so. `resolver` gives versions to open requirements of the base.
     """
     baseline = base.baseline
     if base.info is None:

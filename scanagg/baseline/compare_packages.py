@@ -199,8 +199,8 @@ def read_packages(
     """Return the packages at the base; those of the target where no manifest differs.
 
     `inventory` is the target's. Installed environments are no part of any commit. `resolver`
-    resolves the open requirements of the base, also by what an install today would take: only
-    other requirements make other versions.
+    resolves the open requirements of the base as of today, like those of the target: versions
+    differ only where requirements do.
     """
     links = read_links(snapshot)
     differing = {*changes.changed, *changes.before, *changes.unread}

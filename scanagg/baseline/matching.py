@@ -298,7 +298,7 @@ def _ends(path: str) -> Iterator[str]:
 
 
 def _renamed_folder(old: str, new: str) -> tuple[str, str]:
-    """Return what paths begin with, up to the folder that differs, or the folders of the files."""
+    """Return both paths up to the folder that differs; if only the name does, their folders."""
     common = len(list(takewhile(_are_equal, zip(reversed(old), reversed(new), strict=False))))
     end = old.find("/", len(old) - common)
     if end < 0:
@@ -313,7 +313,7 @@ def _is_inside(one: str, other: str) -> bool:
 
 
 def _is_inserted(one: str, other: str) -> bool:
-    """Return True if a path has the other one's characters and some in one place between."""
+    """Return True if one path is the other with characters inserted in one place."""
     return _likeness(one, other) >= min(len(one), len(other))
 
 
@@ -466,10 +466,9 @@ def _pairs(
     base_keys: Sequence[Hashable | None],
     tier: _Tier,
 ) -> Iterator[tuple[int, int]]:
-    """Yield pairs of numbers, each in one pair at most.
+    """Yield pairs of numbers, each number in one pair at most.
 
-    Among equals in other files, the one in the file with the most similar name goes first, if there
-    are not many; else the first.
+    Of equals in other files, the one with the most similar path comes first, unless there are many.
     """
     crosses_files = "path" not in tier.fields
     known = frozenset(keys) - {None}

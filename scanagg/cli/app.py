@@ -33,9 +33,8 @@ COMMANDS: Final[Mapping[str, str]] = {
 The module of a command is `scanagg.cli.NAME`. It has the function `command`, or an `app` with
 subcommands.
 """
-
-
-_WHOLE: Final = 1000
+# Wider than the longest help of a subcommand.
+_UNCUT_WIDTH: Final = 1000
 
 
 class _Commands(TyperGroup):
@@ -82,10 +81,10 @@ class _Commands(TyperGroup):
 def _restore_help(command: click.Command) -> None:
     """Set the help texts of arguments, which typer 0.25 loses with click 8.5.
 
-    Also set those of subcommands, which click cuts at the width of the terminal.
+    Also set those of subcommands, which click would cut.
     """
     for subcommand in getattr(command, "commands", {}).values():
-        subcommand.short_help = subcommand.get_short_help_str(_WHOLE)
+        subcommand.short_help = subcommand.get_short_help_str(_UNCUT_WIDTH)
         _restore_help(subcommand)
     for parameter in command.params:
         if isinstance(parameter, TyperArgument) and command.callback and not parameter.help:

@@ -126,12 +126,12 @@ def write(
         options.refuse_with_report(check_options, unused)
     work = _work(check_options)
     show = not no_progress
-    found = _checked(work, report) if report else run_whole_check(work.request, show=show)
-    _refuse_gaps(work, found)
+    checked = _checked(work, report) if report else run_whole_check(work.request, show=show)
+    _refuse_gaps(work, checked)
     if work.baseline is None:
-        _write_first(work, found, consent, slim=slim)
+        _write_first(work, checked, consent, slim=slim)
         return
-    raise typer.Exit(_rewrite(work, work.baseline, found, consent, slim=slim))
+    raise typer.Exit(_rewrite(work, work.baseline, checked, consent, slim=slim))
 
 
 @app.command("prune")

@@ -194,12 +194,12 @@ class _Page(msgspec.Struct, frozen=True):
 
     def not_examined(self) -> None:
         """Print each other gap, unless the verdict says it, or a scanner was skipped."""
-        told = {id(gap) for gap in self.causes()}
+        shown_above = {id(gap) for gap in self.causes()}
         named = coverage.named(self.report)
         lines = [
             self.gap_line(gap)
             for gap in self.gaps
-            if id(gap) not in told
+            if id(gap) not in shown_above
             and not named.issuperset(gap.scanners)
             and any(run.status is not Status.SKIPPED for run in gap.runs)
         ]

@@ -170,8 +170,8 @@ def _marker(table: Mapping[str, object]) -> str:
         markers += [f"{key} {texts[key]}"] if key in texts else []
     if "platform" in texts:
         markers.append(f"sys_platform == '{texts['platform']}'")
-    for one in SpecifierSet(as_pep_440(texts.get("python", "*")) or ""):
-        markers.append(f"python_full_version {one.operator} '{one.version}'")
+    for specifier in SpecifierSet(as_pep_440(texts.get("python", "*")) or ""):
+        markers.append(f"python_full_version {specifier.operator} '{specifier.version}'")
     try:
         return str(Marker(" and ".join(markers))) if markers else ""
     except (ValueError, RecursionError):

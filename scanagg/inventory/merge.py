@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name, canonicalize_version
 
+from scanagg.core.text import first_names
 from scanagg.inventory.graph import lets_in
 from scanagg.inventory.manifest import OWN_CODE, Declaration, Key, Manifest, grouped, is_archive
 from scanagg.inventory.scopes import widest
@@ -30,7 +31,7 @@ from scanagg.model import (
 )
 from scanagg.project.kinds import FOLDERS
 
-_EXAMPLES: Final = 5
+_SHOWN: Final = 5
 
 
 class _Lock(msgspec.Struct, frozen=True):
@@ -144,7 +145,7 @@ def _impossible(manifests: Iterable[Manifest]) -> Iterator[Reason]:
     gone = chain.from_iterable(map(attrgetter("impossible"), manifests))
     for path, same in grouped(dict.fromkeys(gone), attrgetter("place.path")).items():
         texts = [one.text for one in same]
-        names = _examples(texts)
+        names = first_names(texts, _SHOWN)
         yield Reason("no-python", {"path": path, "number": len(texts), "packages": names})
 
 
@@ -178,7 +179,7 @@ def _outdated_lists(found: Iterable[tuple[Manifest, _Lock]]) -> Iterator[Reason]
         is_export = lock.is_list and manifest.covers
         for file in files.get(project_folder(path), ()) if is_export else ():
             others = list(_other_versions(lock, file))
-            number, names = len(others), _examples(others)
+            number, names = len(others), first_names(others, _SHOWN)
             if others and by:
                 yield Reason(
                     "outdated-list-installed",
@@ -206,11 +207,6 @@ def _other_versions(written: _Lock, file: _Lock) -> Iterator[str]:
             yield f"{name} {' and '.join(pins.values())} instead of {' or '.join(locked.values())}"
 
 
-def _examples(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the first names, with an ellipsis for more."""
-    return (*names[:_EXAMPLES], *(["…"] if len(names) > _EXAMPLES else ()))
-
-
 def _unused_constraints(
     manifests: Iterable[Manifest], packages: Iterable[Package]
 ) -> Iterator[Reason]:
@@ -223,7 +219,7 @@ def _unused_constraints(
     ]
     for path, same in sorted(grouped(unused, attrgetter("place.path")).items()):
         pins = sorted({f"{one.name}=={one.pin}" for one in same})
-        names = _examples(pins)
+        names = first_names(pins, _SHOWN)
         yield Reason("only-constraints", {"path": path, "number": len(pins), "packages": names})
 
 

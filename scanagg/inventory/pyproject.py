@@ -280,13 +280,13 @@ def _with_sources(
         canonicalize_name(name): as_list(value)
         for name, value in document.table("tool", "uv", "sources").items()
     }
-    for one in declared:
-        of_one = sources.get(one.name, ())
-        origins = (origin_of_source(source, document.path, project) for source in of_one)
-        origin = next(filter(None, origins), one.origin)
-        addresses = list(map(address_of_source, of_one)) or [None]
+    for declaration in declared:
+        named = sources.get(declaration.name, ())
+        origins = (origin_of_source(source, document.path, project) for source in named)
+        origin = next(filter(None, origins), declaration.origin)
+        addresses = list(map(address_of_source, named)) or [None]
         known = [address for address in addresses if address]
-        from_source = replace(one, origin=origin)
+        from_source = replace(declaration, origin=origin)
         all_known = len(known) == len(addresses)
         yield from_archive(from_source, known) if all_known else from_source
 

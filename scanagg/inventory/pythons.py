@@ -93,10 +93,10 @@ def _possible(manifest: Manifest, supported: tuple[str, ...]) -> Manifest:
         if not can_hold(one.marker, supported)
     ]
     packages = [one for one in manifest.packages if can_hold(marker_of(one), supported)]
-    for one in manifest.packages:
-        if not can_hold(marker_of(one), supported):
-            text = shown(f"{one.name}=={one.version} ; {marker_of(one)}")
-            gone.append(Impossible(text, one.places[0], one.name, one.version))
+    for package in manifest.packages:
+        if not can_hold(marker_of(package), supported):
+            text = shown(f"{package.name}=={package.version} ; {marker_of(package)}")
+            gone.append(Impossible(text, package.places[0], package.name, package.version))
     return replace(
         manifest,
         declared=kept(manifest.declared),
@@ -109,8 +109,8 @@ def _possible(manifest: Manifest, supported: tuple[str, ...]) -> Manifest:
 def can_hold(marker: str, supported: tuple[str, ...]) -> bool:
     """Return True if a supported Python can meet a marker, on some platform and with some extra.
 
-    `supported` are specifiers (PEP 440). A Python that scanagg supports always counts, whatever a
-    project says about itself: pip asks nobody before it installs a list of requirements.
+    `supported` are specifiers (PEP 440). A Python that scanagg supports always counts: pip
+    installs a list of requirements without asking which Pythons the project supports.
     """
     return not marker or len(marker) > _LONGEST_MARKER or _can_hold(marker, supported)
 

@@ -220,7 +220,7 @@ class _SetupCode:
                     yield key, text
 
     def unread(self) -> set[int]:
-        """Return the lines with requirements that are not plain lists, or may be none."""
+        """Return the lines that have, or may have, requirements which are not in plain lists."""
         lines = {
             node.lineno
             for name in ("install_requires", "tests_require")

@@ -75,7 +75,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Resolver(msgspec.Struct, frozen=True):
-    """The terms of all calls. `day` limits how long an answer is used, `seconds` is for each call.
+    """Asks uv, and keeps its answers for the `day`. `seconds` is the time limit of each call.
 
     `tree` is the checked project, and `cache` a permanent folder outside of it.
     """
@@ -89,8 +89,8 @@ class Resolver(msgspec.Struct, frozen=True):
     def compile(self, question: Question) -> str | Failure:
         """Return the resolved packages, as uv's requirements file with comments; or why not.
 
-        An answer is stored for the day, also that there is no solution. The index and all else that
-        it depends on is part of its key.
+        An answer is stored for the day, even if it is that there is no solution. Its key has all
+        that it depends on, such as the index.
         """
         installed = installed_uv()
         if installed is None:
@@ -164,7 +164,7 @@ class Resolver(msgspec.Struct, frozen=True):
 def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
     """Return the resolver for the project at `tree`, with the cache in `folder`.
 
-    The index depends on the present, also if a check judges by another time.
+    Its day is today, even if the check judges as of another time: the index knows only the present.
     """
     return Resolver(folder, tree, datetime.now(UTC).date(), stop, _SECONDS)
 

@@ -71,7 +71,7 @@ def unreachable(service: str, why: Reason) -> Reason:
 def network_failure(service: str, error: str) -> Reason | None:
     """Return the reason if an error message about a service is about the network, else None.
 
-    A certificate that is not trusted is no lack of network: it has a reason of its own.
+    A certificate that is not trusted has a reason of its own: the network works.
     """
     if _UNTRUSTED.search(error):
         text = shorten(one_line(error), _ERROR_WIDTH)

@@ -218,7 +218,7 @@ class Inventory(msgspec.Struct, frozen=True):
     resolved: their packages have the versions that an install today would take. `lowest` are the
     lowest versions that they allow, which are no packages of the target. `indexes` are the package
     indexes other than PyPI. `impossible` are packages that no supported Python installs. `notices`
-    name exact versions in manifests that are not among the packages, and the like.
+    are about lines of manifests that are not among the packages, or differ from a lock.
     """
 
     packages: tuple[Package, ...] = ()

@@ -107,7 +107,7 @@ def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
 
 
 def of_words(words: str, lists: LicenseLists) -> LicenseDecision:
-    """Return the verdict on an expression, or on other words as they stand in a License field."""
+    """Return the verdict on an expression, or on other words that a License field can have."""
     facts = LicenseFacts(text=words)
     known = canonical(words) is None and statements(facts)
     return from_facts(facts, lists) if known else evaluate(words, lists)

@@ -43,10 +43,10 @@ class StepState(enum.Enum):
 
 
 class UpgradeStep(msgspec.Struct, frozen=True):
-    """A step that was done or tried: `text` is what, `reason` why it failed.
+    """A step that was done or tried: `text` names it, `reason` says why it failed.
 
-    A proven or unproven one names a file that was written. Its `reason` says who proved that its
-    packages can be installed, or why that is not known.
+    A proven or unproven step names a file that was written. Its `reason` says which tool proved
+    that its packages can be installed, or why that is not known.
     """
 
     state: StepState

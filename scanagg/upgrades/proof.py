@@ -61,9 +61,10 @@ class ProofState(enum.Enum):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """Whether versions fit together, by the tool that tried.
+    """The result of a proof, and the tool that tried.
 
-    `reason` says why they do not, or why that is not known. If they do, it lists what was left out.
+    `reason` says why the versions conflict, or why that is not known. If they fit together, it
+    lists what was left out.
     """
 
     state: ProofState
