@@ -483,7 +483,7 @@ def upgrades_summary(report: Report) -> str:
 
     "3 upgrades clear 40 vulnerabilities, 9 of which block. 1 package has no better version."
     """
-    useful = [upgrade for upgrade in report.upgrades if upgrade.to is not None]
+    useful = [upgrade for upgrade in report.upgrades if upgrade.to and upgrade.clears]
     gone = sum(len(upgrade.clears) for upgrade in useful)
     blocking = sum(len(upgrade.unblocks) for upgrade in useful)
     summary = "No upgrade clears anything."
