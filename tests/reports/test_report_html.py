@@ -1182,7 +1182,7 @@ def test_commands_in_sentences_are_code_and_the_rest_is_escaped() -> None:
     command, markup = "<code>scanagg db update</code>", "<code>&lt;i&gt;</code>"
     shown = f"&lt;b&gt;old&lt;/b&gt;: run {command} &amp; {markup}"
     assert f"<li>{shown}</li>" in page
-    assert f"<span>failed: {shown}</span>" in page
+    assert f'<span class="detail">{shown}</span>' in page
 
 
 def test_the_same_input_gives_the_same_text() -> None:

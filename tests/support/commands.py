@@ -35,6 +35,8 @@ def hostile(value: Any, command: str, field: str = "") -> Any:
     if isinstance(value, msgspec.Struct):
         fields = {name: getattr(value, name) for name in value.__struct_fields__}
         return type(value)(**{name: hostile(part, command, name) for name, part in fields.items()})
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(hostile(part, command, field) for part in value))
     if isinstance(value, tuple):
         return tuple(hostile(part, command, field) for part in value)
     if isinstance(value, str) and not isinstance(value, enum.Enum) and field in _UNTRUSTED:
