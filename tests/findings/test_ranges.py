@@ -73,8 +73,12 @@ def inventory(specifier: str = ">=1.0", *installed: str) -> Inventory:
         ),
         ({"1.0": [flaw("CVE-1", "2.0")]}, ">=1.0,<2", "allow web>=2.0."),
         ({"1.0": [flaw("CVE-1", "2.0rc1", "2.0")]}, ">=1.0", "Write web>=2.0."),
-        ({"1.0": [flaw("CVE-1")]}, ">=1.0", "is known."),
-        ({"1.0": [flaw("CVE-1", "1.2")], "1.2": [flaw("CVE-2")]}, ">=1.0", "is known."),
+        ({"1.0": [flaw("CVE-1")]}, ">=1.0", "without known vulnerabilities."),
+        (
+            {"1.0": [flaw("CVE-1", "1.2")], "1.2": [flaw("CVE-2")]},
+            ">=1.0",
+            "without known vulnerabilities.",
+        ),
     ],
 )
 def test_the_bound_to_write(flaws: Flaws, specifier: str, advice: str) -> None:
@@ -117,7 +121,7 @@ def test_what_could_not_be_audited_is_a_notice() -> None:
 def test_a_bound_that_was_not_audited_is_not_advised() -> None:
     flaws = {"1.0": [flaw("CVE-1", "1.2")]}
     ranges = audit_ranges(inventory(), "x", look_up(flaws, [], ["web==1.2"]))
-    assert ranges.observations[0].message.endswith("is known.")
+    assert ranges.observations[0].message.endswith("without known vulnerabilities.")
 
 
 def test_rounds_end() -> None:
