@@ -68,7 +68,9 @@ def _lines(lines: Iterable[str], *, to_the_end: bool = True) -> _Lines:
             requirements += 1
             exact += 1
         elif _VARIABLE.search(line):
-            exact += "==" in _VARIABLE.sub("", line)
+            forms = (_VARIABLE.sub(value, line).strip() for value in ("x", ""))
+            matches = filter(None, map(_REQUIREMENT.fullmatch, forms))
+            exact += any("==" in match["versions"] for match in matches)
         elif not _is_other(line):
             readable = False
             if not to_the_end:

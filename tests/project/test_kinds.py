@@ -171,7 +171,14 @@ def test_locks_are_known_by_their_names() -> None:
         *("\xa0a==1\n", "a==\u20031\n", "a == 1 , \n", "a==1,\n", "a (==1)\n", "a[x,]===1~x\n"),
         *("a==1\nHTTPS://h/b.whl\n", "a==1\n.\n", "a==1\n.[dev]\n", "a==1\npkg/\n"),
         *("a==1\n~/x\n", "a==1\nx.whl[y]\n", "a==1\na b/\n", "a==1\nx y.whl\n", "a==1\n../x\n"),
-        *("a==1\n${X}\n", "${X}a==1\n", "a==${X}\n", "a @ https://h/a.whl\n", "a@file:///a\n"),
+        *(
+            "a==1\n${X}\n",
+            "${X}a==1\n",
+            "${X} a==1\n",
+            "a==${X}\n",
+            "a @ https://h/a.whl\n",
+            "a@file:///a\n",
+        ),
         "a==1" + f" --hash=sha256:{'0' * 64}" * 30,
         "# \0\na==1\n",
         *("a==1\n".encode(name) for name in ("utf-16", "utf-32", "utf-8-sig")),
@@ -186,6 +193,11 @@ def test_locks_are_known_by_their_names() -> None:
 )
 def test_a_list_that_pip_reads_is_one(tmp_path: Path, content: str | bytes) -> None:
     assert kinds_of(tmp_path, "deps", content) == ["requirements-list"]
+
+
+def test_a_source_map_is_no_list(tmp_path: Path) -> None:
+    content = '{"sources":["../src/a.js"],"sourcesContent":["$(`${EVENT}`); x == 1;"]}'
+    assert kinds_of(tmp_path, "a.js.map", content) == []
 
 
 _PARTS = (
