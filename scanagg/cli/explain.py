@@ -48,7 +48,10 @@ def command(
     ] = None,
     lookalikes: Annotated[
         bool,
-        typer.Option("--secrets", help="List the values that look like no secrets, by reason."),
+        typer.Option(
+            "--secrets",
+            help="List the values that look like no secrets, by reason: explain --secrets [PATH].",
+        ),
     ] = False,
     policy: options.PolicyName = None,
     now: options.Now = None,
@@ -59,9 +62,14 @@ def command(
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
-    if lookalikes == bool(finding):
-        message = "--secrets does not take a finding" if finding else "a finding is missing"
-        raise UsageError(message, "Run `scanagg explain FINDING` or `scanagg explain --secrets`.")
+    if lookalikes:
+        if finding and path != Path():
+            message = "--secrets takes a folder, but no finding"
+            raise UsageError(message, "Run `scanagg explain --secrets PATH`.")
+        path = Path(finding) if finding else path
+    elif not finding:
+        advice = "Run `scanagg explain FINDING` or `scanagg explain --secrets`."
+        raise UsageError("a finding is missing", advice)
     root = options.folder_of(path)
     settings, loaded = options.project_policy(policy, root)
     place = report or last_report(root, settings)

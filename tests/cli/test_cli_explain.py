@@ -313,6 +313,7 @@ def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -
         f"  {number:012x}  app/db.py:{number}" for number in (1, 2, 3)
     ]
     assert lines.count("    > password = ***") == 3
+    assert explain("--secrets", str(tmp_path), cwd=tmp_path.parent).splitlines() == lines
     assert [line.partition(":")[0] for line in lines if line[:1].isdigit()] == [
         "2 digests and ids",
         "1 sentence",
@@ -330,7 +331,8 @@ def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -
         (("B602", "--report", "none.json"), "none.json: does not exist"),
         (("B602", "reports"), "reports/scanagg.json: does not exist"),
         ((), "a finding is missing"),
-        (("B602", "--secrets"), "--secrets does not take a finding"),
+        (("B602", "--secrets"), "B602"),
+        (("B602", "--secrets", "reports"), "--secrets takes a folder, but no finding"),
         (("B602", "--policy", "none"), "policy 'none' not found"),
         (("B602", "--policy", " "), "--policy is empty"),
         (("B602", "--now", "never"), "is not an ISO time"),
