@@ -77,8 +77,8 @@ code merges only where lines overlap: test_correlate.py
 - end > start
 + end >= start
 two values on a line are two secrets: test_correlate.py
-- - {None}) < 2:
-+ - {None}) < 3:
+- if len(digests) < 2:
++ if len(digests) < 3:
 a fingerprint does not depend on the line: test_fingerprint.py
 - parts._replace(qualname=statement.function,
 + parts._replace(qualname=f"{statement.function}{place}",

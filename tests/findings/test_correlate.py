@@ -34,7 +34,7 @@ from scanagg.model import (
     Target,
     plain,
 )
-from scanagg.model.advisories import UNTITLED
+from scanagg.model.advisories import UNTITLED, secret_texts
 from scanagg.policy.aspects import ids_of
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -376,6 +376,14 @@ def test_two_values_on_one_line_are_two_secrets() -> None:
         secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b", "c", "a")
     ]
     assert sorted(len(finding.witnesses) for finding in merged(observations)) == [1, 1, 2]
+
+
+def test_values_that_share_a_text_are_two_secrets() -> None:
+    """As with two values in one string, such as the user and the password of an address."""
+    whole = secret_texts(["one:two"])
+    found = [secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b")]
+    shared = [replace(one, secret=Secret(one.secret.digest, whole)) for one in found if one.secret]
+    assert len(merged(shared)) == 2
 
 
 def test_what_overlaps_two_values_merges_no_two_of_them() -> None:
