@@ -129,6 +129,12 @@ def _grouped(
     for one, other in pairs(observations):
         if same(observations[one], observations[other]):
             parents[_root(parents, other)] = _root(parents, one)
+    return _by_root(observations, parents)
+
+
+def _by_root(
+    observations: Iterable[Observation], parents: list[int]
+) -> Iterable[list[Observation]]:
     groups: dict[int, list[Observation]] = defaultdict(list)
     for index, observation in enumerate(observations):
         groups[_root(parents, index)].append(observation)
@@ -153,17 +159,12 @@ def _package_pairs(observations: Sequence[Observation]) -> _Pairs:
 
 
 def _overlaps(observations: Sequence[Observation]) -> _Pairs:
-    """Yield pairs whose locations overlap in one file."""
-    return _sweep(
-        (observation.location, index)
+    """Yield pairs whose locations overlap in one file, by a sweep over their lines."""
+    spans = sorted(
+        (place.path, place.lines.start, place.lines.stop, index)
         for index, observation in enumerate(observations)
-        if observation.location
+        if (place := observation.location)
     )
-
-
-def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
-    """Yield the numbers of places that overlap in one file, by a sweep over their lines."""
-    spans = sorted((place.path, place.lines.start, place.lines.stop, n) for place, n in places)
     # The ends and numbers of earlier places that reach this line of this file.
     path, current = "", list[tuple[int, int]]()
     for next_path, start, stop, number in spans:
@@ -174,16 +175,16 @@ def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
 
 
 class _SecretGroups:
-    """Groups of secrets, by their indexes. No group has two digests."""
+    """Groups of secrets, by their indexes, for union-find. No group has two digests."""
 
     def __init__(self, observations: Sequence[Observation]) -> None:
         """Make a group of each."""
-        self._parents = list(range(len(observations)))
+        self.parents = list(range(len(observations)))
         self._digests = [one.secret.digest if one.secret else None for one in observations]
 
     def head(self, index: int) -> int:
         """Return the index that stands for the group."""
-        return _root(self._parents, index)
+        return _root(self.parents, index)
 
     def digest(self, index: int) -> str | None:
         """Return the digest of the group, if it has one."""
@@ -194,7 +195,7 @@ class _SecretGroups:
         heads = self.head(one), self.head(other)
         digests = {self._digests[head] for head in heads} - {None}
         if len(digests) < 2:
-            self._parents[max(heads)] = min(heads)
+            self.parents[max(heads)] = min(heads)
             self._digests[min(heads)] = next(iter(digests), None)
 
 
@@ -221,10 +222,7 @@ def _secret_groups(observations: Sequence[Observation]) -> Iterable[list[Observa
         for place in product(lines[index], texts):
             groups.join(first.setdefault(place, index), index)
     _join_neighbours(observations, lines, groups)
-    grouped: dict[int, list[Observation]] = defaultdict(list)
-    for index, observation in enumerate(observations):
-        grouped[groups.head(index)].append(observation)
-    return grouped.values()
+    return _by_root(observations, groups.parents)
 
 
 def _join_neighbours(
