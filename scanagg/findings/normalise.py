@@ -86,11 +86,6 @@ def is_secret(observation: Observation) -> bool:
     return observation.rule.id in scanner_info(observation.scanner).secret_rules
 
 
-def is_key_header(line: str) -> bool:
-    """Return True for the line on which a private key begins."""
-    return _KEY_BEGIN.search(line) is not None
-
-
 def is_guess(observation: Observation) -> bool:
     """Return True for code that a scanner takes for a password, without knowing."""
     return observation.rule.id in scanner_info(observation.scanner).guessing_rules
