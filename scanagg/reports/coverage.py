@@ -1,4 +1,4 @@
-"""What was not examined: each cause once, with all the scanners that it concerns."""
+"""The gaps in coverage: each cause once, with all the scanners that it concerns."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
