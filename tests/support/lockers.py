@@ -21,6 +21,22 @@ def on_path(monkeypatch: pytest.MonkeyPatch, *programs: Path) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join((*folders, "/usr/bin", "/bin")))
 
 
+def use_only_index(monkeypatch: pytest.MonkeyPatch, home: Path, url: str, **more: str) -> None:
+    """Set an empty home folder, and variables with which lockers use only this index."""
+    home.mkdir()
+    for name in [*os.environ]:
+        if name.startswith(("UV_", "PIP_", "POETRY_", "PDM_", "PIPENV_", "XDG_")):
+            monkeypatch.delenv(name)
+    known = {
+        "HOME": str(home),
+        "UV_DEFAULT_INDEX": url,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": url,
+    }
+    for name, value in (known | more).items():
+        monkeypatch.setenv(name, value)
+
+
 def wheel(name: str, version: str, requires: Sequence[str]) -> bytes:
     """Build the smallest possible wheel."""
     info = f"{name}-{version}.dist-info"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import tools
-from support.lockers import fake, index, on_path
+from support.lockers import fake, index, on_path, use_only_index
 from upgrade_samples import package, upgrade
 
 from scanagg.core.errors import OutputError
@@ -40,22 +40,14 @@ def packages() -> Iterator[str]:
 def offline_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> str:
     """An empty home folder, and lockers that use only the local index."""
     home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    for name in [*os.environ]:
-        if name.startswith(("UV_", "PIP_", "POETRY_", "PDM_", "PIPENV_", "XDG_")):
-            monkeypatch.delenv(name)
-    for name, value in {
-        "UV_DEFAULT_INDEX": packages,
-        "UV_NO_CONFIG": "1",
-        "UV_PYTHON_DOWNLOADS": "never",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": packages,
-        "PDM_PYPI_URL": packages,
-        "PIPENV_PYPI_MIRROR": packages,
-        "WORKON_HOME": str(home / "envs"),
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_only_index(
+        *(monkeypatch, home, packages),
+        UV_NO_CONFIG="1",
+        UV_PYTHON_DOWNLOADS="never",
+        PDM_PYPI_URL=packages,
+        PIPENV_PYPI_MIRROR=packages,
+        WORKON_HOME=str(home / "envs"),
+    )
     return packages
 
 

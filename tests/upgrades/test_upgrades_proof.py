@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import tools
-from support.lockers import fake, index
+from support.lockers import fake, index, use_only_index
 from upgrade_samples import package, upgrade
 
 from scanagg.core.process import Stop
@@ -41,18 +41,7 @@ def packages() -> Iterator[str]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> Path:
     """An empty home folder, and settings of uv and pip with only the local index."""
     home = tmp_path / "home"
-    home.mkdir()
-    for name in [*os.environ]:
-        if name.startswith(("UV_", "PIP_", "XDG_")):
-            monkeypatch.delenv(name)
-    for name, value in {
-        "HOME": str(home),
-        "UV_DEFAULT_INDEX": packages,
-        "UV_HTTP_RETRIES": "0",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": packages,
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_only_index(monkeypatch, home, packages, UV_HTTP_RETRIES="0")
     return home
 
 
