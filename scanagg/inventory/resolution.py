@@ -170,28 +170,29 @@ def _resolved(
         return Resolved(None, dict.fromkeys(open_, Reason("not-resolved", {"why": why})))
     constraints = tuple(dict.fromkeys(filter(None, map(_constraint_line, _limits(manifest)))))
     ask = _Asking(calls, constraints, python, Resolution.HIGHEST)
-    texts, refused, problem = _together([*filter(None, lines)], ask)
+    everything = [*filter(None, lines)]
+    texts, refused, problem = _together(everything, ask)
     for line, reason in refused.items():
         failed.update((_key(one), reason) for one in lines[line])
     # Who uses the project gets none of its groups, and knows no constraints of its tool: they could
     # lead to other versions.
-    if manifest.own:
-        constraints = ()
+    of_users = () if manifest.own else constraints
     default = [
         line
-        for line, same in lines.items()
-        if line and line not in refused and not all(map(attrgetter("optional"), same))
+        for line in everything
+        if line not in refused and not all(map(attrgetter("optional"), lines[line]))
     ]
-    if texts and default:
-        ask = _Asking(calls, constraints, python, Resolution.HIGHEST)
+    if texts and default and (default, of_users) != (everything, constraints):
+        ask = _Asking(calls, of_users, python, Resolution.HIGHEST)
         texts = [*_in_parts(default, ask)[0], *texts]
     packages = [*dict.fromkeys(chain.from_iterable(map(compiled_lines, texts)))]
     names = {package.name for package in packages}
     other_python = Reason("other-python", {"python": python})
     # Users of the project do not get what only its developers install.
-    ranges = [line for line, same in lines.items() if line and any(map(_is_range, same))]
-    ranges = [line for line in ranges if line not in refused]
-    ask = _Asking(calls, constraints, python, Resolution.LOWEST_DIRECT)
+    ranges = [
+        line for line in everything if line not in refused and any(map(_is_range, lines[line]))
+    ]
+    ask = _Asking(calls, of_users, python, Resolution.LOWEST_DIRECT)
     lowest = {
         package.name: package.version
         for text in (_in_parts(ranges, ask)[0] if ranges else ())
